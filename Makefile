@@ -1,0 +1,46 @@
+# Each target makes the .venv it needs. Choose the interpreter with PYTHON=python3.12 make ...
+PYTHON ?= python3
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: study test test-all check picture clean
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+study: .venv/runtime.stamp  ## the quickstart: train, measure, write runs/quickstart/report.html
+	$(BIN)/pbb-study launch quickstart --root runs
+
+test: .venv/dev.stamp  ## every test but the slow ones
+	$(BIN)/pytest
+
+test-all: .venv/dev.stamp  ## the slow ones too
+	$(BIN)/pytest -m ''
+
+check: .venv/dev.stamp  ## lint, format, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+picture:  ## docs/report.png, a picture of the quickstart's report
+	docs/picture.sh
+
+clean:  ## forget the environment and caches; runs/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+
+# torch first and by its exact pin: pip then takes the wheel that the index or --find-links offers
+# for this machine, and nothing later asks for another build of it.
+.venv/runtime.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) -e .
+	touch $@
+
+.venv/dev.stamp: .venv/runtime.stamp
+	$(PIP) -e '.[dev,gguf]'
+	touch $@

@@ -1,0 +1,143 @@
+"""Item rows -> accuracy as program x run matrices, the sufficient statistics of every estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+COMPARISON: Final = (
+    "study",
+    "model",
+    "n_params",
+    "curriculum",
+    "lora_rank",
+    "representation",
+    "domain",
+    "acquisition",
+    "templates",
+    "factors",
+)
+"""A comparison is a set of runs equal in these; arm, demonstrations and seeds vary within it."""
+
+TREATMENT: Final = ("arm", "demonstrations", "demonstration_format", "response_format")
+
+Series = Literal[
+    "demonstrations",
+    "instruction",
+    "none",
+    "placebo",
+    "in_context",
+    "no_acquisition",
+    "untuned",
+]
+"""What a figure draws: an arm of the comparison, or a control taken from beside it.
+
+no_acquisition: the instruction without stage 1; untuned: the base model as it came.
+"""
+
+
+def program_counts(items: pl.LazyFrame) -> pl.LazyFrame:
+    """Per run, response format, split, measure and program: items asked and answered correctly.
+
+    In:  item rows, each run at its last step.
+    Out: the columns of COMPARISON and TREATMENT; run, seed, stage1_seed, split, measure, program;
+    n_correct u32, n_items u32.
+    """
+    keys = [*COMPARISON, *TREATMENT, "run", "seed", "stage1_seed", "split", "measure", "program"]
+    return items.group_by(keys).agg(n_correct=pl.col("correct").sum(), n_items=pl.len())
+
+
+def accuracy_by_split(items: pl.LazyFrame) -> pl.LazyFrame:
+    """Per comparison, treatment, split and measure: accuracy, every program weighing the same.
+
+    Out: the keys; accuracy f64, n_programs u32, n_runs u32 (distinct seeds), n_items u32.
+    """
+    share = pl.col("n_correct") / pl.col("n_items")
+    keys = [*COMPARISON, *TREATMENT, "split", "measure"]
+    return (
+        program_counts(items)
+        .group_by(keys)
+        .agg(
+            accuracy=share.mean(),
+            n_programs=pl.col("program").n_unique(),
+            n_runs=pl.col("seed").n_unique(),
+            n_items=pl.col("n_items").sum(),
+        )
+        .sort(keys)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One point of a figure: a series at one n, in one response format.
+
+    accuracy: shape (clusters, programs). A cluster is a stage 1 and all runs built on it: they
+    share its luck, so they count once. Programs without an answer in every run are left out.
+    """
+
+    series: Series
+    n: int
+    response_format: str
+    clusters: tuple[int, ...]
+    seeds: frozenset[int]
+    programs: tuple[str, ...]
+    accuracy: Array
+
+    @property
+    def mean(self) -> float:
+        """Accuracy, every program and every cluster weighing the same."""
+        return float(self.accuracy.mean()) if self.accuracy.size else float("nan")
+
+    @property
+    def trained(self) -> bool:
+        """Whether training could have turned out otherwise; the untuned base has no run noise."""
+        return self.series != "untuned"
+
+    @property
+    def replicated(self) -> bool:
+        """Whether run noise can be seen at all: it takes two stage-1 seeds."""
+        return len(self.clusters) >= 2 or not self.trained
+
+    def keep(self, programs: Sequence[str]) -> Level:
+        """The same level on these of its programs, in this order."""
+        where = {program: column for column, program in enumerate(self.programs)}
+        columns = [where[program] for program in programs]
+        return Level(
+            self.series,
+            self.n,
+            self.response_format,
+            self.clusters,
+            self.seeds,
+            tuple(programs),
+            self.accuracy[:, columns],
+        )
+
+
+def level(counts: pl.DataFrame, series: Series, n: int, response_format: str) -> Level:
+    """The matrix of one series at one n, from its rows of `program_counts` (at least one)."""
+    runs = counts.select("run", "seed").n_unique()
+    accuracy = (
+        counts.with_columns(share=pl.col("n_correct") / pl.col("n_items"))
+        .filter(pl.struct("run", "seed").n_unique().over("program") == runs)
+        .group_by("stage1_seed", "program")
+        .agg(pl.col("share").mean())
+    )
+    clusters = counts["stage1_seed"].unique().sort().to_list()
+    programs = accuracy["program"].unique().sort().to_list()
+    wide = accuracy.sort("stage1_seed", "program")["share"].to_numpy()
+    return Level(
+        series,
+        n,
+        response_format,
+        tuple(clusters),
+        frozenset(counts["seed"].to_list()),
+        tuple(programs),
+        wide.reshape(len(clusters), len(programs)).astype(np.float64),
+    )

@@ -1,0 +1,183 @@
+"""From a source of item rows to results: rates and contrasts, as values, frames and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from analysis.comparison import Contest, Pair, contests
+from analysis.contrasts import Contrast, LevelSummary, summaries
+from analysis.contrasts import contrasts as contrasts_of
+from analysis.curves import program_counts
+from analysis.exchange import ExchangeRate, estimate
+from analysis.intervals import bootstrap_means
+from analysis.load import load_items
+from analysis.study_folder import StudyNotes, read_notes
+
+FACTOR_SCHEMA: Final[dict[str, pl.DataType]] = {
+    "study": pl.String(),
+    "model": pl.String(),
+    "n_params": pl.Int64(),
+    "curriculum": pl.String(),
+    "lora_rank": pl.Int32(),
+    "representation": pl.String(),
+    "domain": pl.String(),
+    "acquisition": pl.Int32(),
+    "templates": pl.Int32(),
+    "factors": pl.String(),
+    "instruction_format": pl.String(),
+    "response_format": pl.String(),
+    "demonstration_format": pl.String(),
+    "pair": pl.String(),
+    "headline": pl.Boolean(),
+}
+"""Columns that say what a row is about; response_format is the demonstrations arm's."""
+
+RATE_SCHEMA: Final[dict[str, pl.DataType]] = FACTOR_SCHEMA | {
+    "state": pl.String(),
+    "rate": pl.Float64(),
+    "bound": pl.Float64(),
+    "ci_low": pl.Float64(),
+    "ci_high": pl.Float64(),
+    "mass_below": pl.Float64(),
+    "mass_above": pl.Float64(),
+    "accuracy_instruction": pl.Float64(),
+    "accuracy_none": pl.Float64(),
+    "n_smallest": pl.Int32(),
+    "n_largest": pl.Int32(),
+    "n_programs": pl.Int32(),
+    "n_runs": pl.Int32(),
+    "n_stage1_seeds": pl.Int32(),
+    "reason": pl.String(),
+}
+
+CONTRAST_SCHEMA: Final[dict[str, pl.DataType]] = FACTOR_SCHEMA | {
+    "arm": pl.String(),
+    "against": pl.String(),
+    "meaning": pl.String(),
+    "format": pl.String(),
+    "against_format": pl.String(),
+    "accuracy": pl.Float64(),
+    "against_accuracy": pl.Float64(),
+    "difference": pl.Float64(),
+    "ci_low": pl.Float64(),
+    "ci_high": pl.Float64(),
+    "n_programs": pl.Int32(),
+    "n_runs": pl.Int32(),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One comparison under one pair of formats: its rate, and everything to read beside it."""
+
+    contest: Contest
+    headline: bool
+    rate: ExchangeRate
+    levels: tuple[LevelSummary, ...]
+    contrasts: tuple[Contrast, ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A source analysed; items are lazy and conform to `pbb.records.ITEM_SCHEMA`."""
+
+    items: pl.LazyFrame
+    notes: StudyNotes
+    results: tuple[Result, ...]
+
+
+def analyse(source: Path) -> Analysis:
+    """Raises BadInput where the source or a file of the study folder cannot be read."""
+    notes = read_notes(source)
+    items = load_items(source)
+    found = contests(program_counts(items).collect(), notes.headline)
+    return Analysis(items, notes, tuple(result_of(each, notes.headline) for each in found))
+
+
+def result_of(contest: Contest, headline: Pair) -> Result:
+    """Rate, level summaries and contrasts of one contest, from one set of bootstrap draws."""
+    if contest.n_programs:
+        means = bootstrap_means(contest.levels)
+    else:
+        means = np.full((1, len(contest.levels)), np.nan)
+    return Result(
+        contest,
+        contest.pair == headline,
+        estimate(contest, means),
+        tuple(summaries(contest, means)),
+        tuple(contrasts_of(contest, means)),
+    )
+
+
+def exchange_rates(source: Path) -> pl.DataFrame:
+    """One row per comparison and pair of formats, columns RATE_SCHEMA; empty without both arms."""
+    return rates_frame(analyse(source).results)
+
+
+def contrasts(source: Path) -> pl.DataFrame:
+    """One row per comparison, pair of formats and contrast, columns CONTRAST_SCHEMA."""
+    return contrasts_frame(analyse(source).results)
+
+
+def rates_json(source: Path) -> list[dict[str, Any]]:
+    """As `exchange_rates`, ready for JSON: open limits and absent rates are null."""
+    rows = exchange_rates(source).to_dicts()
+    return [row | {"factors": json_or_text(row["factors"])} for row in rows]
+
+
+def json_or_text(text: str) -> Any:
+    """The factors column parsed; files from elsewhere may hold anything there."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def rates_frame(results: Sequence[Result]) -> pl.DataFrame:
+    """`exchange_rates` of results at hand."""
+    return pl.DataFrame([_rate_row(result) for result in results], schema=RATE_SCHEMA)
+
+
+def contrasts_frame(results: Sequence[Result]) -> pl.DataFrame:
+    """`contrasts` of results at hand."""
+    rows = [_about(result) | asdict(each) for result in results for each in result.contrasts]
+    return pl.DataFrame(rows, schema=CONTRAST_SCHEMA)
+
+
+def _about(result: Result) -> dict[str, Any]:
+    pair = result.contest.pair
+    return result.contest.factors | {
+        "instruction_format": pair.instruction,
+        "response_format": pair.demonstrations,
+        "demonstration_format": pair.demonstration_format,
+        "pair": pair.label,
+        "headline": result.headline,
+    }
+
+
+def _rate_row(result: Result) -> dict[str, Any]:
+    contest, rate = result.contest, asdict(result.rate)
+    shown, none = contest.demonstrations, contest.at("none")
+    notes = (rate["reason"], contest.note)
+    known = contest.n_programs > 0
+    return (
+        _about(result)
+        | rate
+        | {
+            "accuracy_instruction": contest.levels[0].mean if known else None,
+            "accuracy_none": none.mean if none and known else None,
+            "n_smallest": shown[0].n,
+            "n_largest": shown[-1].n,
+            "n_programs": contest.n_programs,
+            "n_runs": contest.n_runs,
+            "n_stage1_seeds": len(contest.levels[0].clusters),
+            "reason": "; ".join(note for note in notes if note),
+        }
+    )

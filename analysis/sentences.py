@@ -1,0 +1,142 @@
+"""Results in words. One sentence per comparison, the same in the terminal and in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from analysis.comparison import Pair
+from analysis.curves import COMPARISON
+from analysis.results import Result, json_or_text
+
+SHOWN: Final = {"trace": "traced", "answer": "answer-only"}
+
+NAMES: Final = {
+    "lora_rank": "rank",
+    "acquisition": "acquisition programs",
+    "templates": "templates",
+    "n_params": "parameters",
+}
+
+
+def headline_sentences(results: Sequence[Result]) -> list[str]:
+    """One sentence per comparison under the headline pair; where it has none, under each it has."""
+    chosen = [result for result in results if result.headline]
+    covered = {tuple(result.contest.factors.values()) for result in chosen}
+    for result in results:
+        if not result.headline and tuple(result.contest.factors.values()) not in covered:
+            chosen.append(result)
+    if not chosen:
+        return [
+            "No exchange rate: no comparison has both an instruction arm and a demonstrations arm."
+        ]
+    labels = comparison_labels([result.contest.factors for result in chosen])
+    return [sentence(result, label) for result, label in zip(chosen, labels, strict=True)]
+
+
+def sentence(result: Result, label: str) -> str:
+    """What one instruction was worth, with its interval or with the reason there is none."""
+    rate, pair = result.rate, result.contest.pair
+    formats = f"{pair.instruction} against {pair.demonstrations}"
+    what = f"{SHOWN[pair.demonstration_format]} demonstrations"
+    caution = f"; {rate.reason}" if rate.reason else ""
+    if rate.state == "not_comparable":
+        return f"On {label} there is no exchange rate: {rate.reason} ({formats})."
+    if rate.state == "estimated":
+        assert rate.rate is not None, "an estimated rate has a value"
+        worth = f"{number(rate.rate)} {what}"
+    else:
+        assert rate.bound is not None, "a censored rate has a bound"
+        side = "more" if rate.state == "right_censored" else "less"
+        one = rate.bound == 1
+        worth = f"{side} than {number(rate.bound)} {what[:-1] if one else what}"
+    return f"On {label} one instruction was worth {worth} ({interval(result)}{formats}{caution})."
+
+
+def interval(result: Result) -> str:
+    """The interval in words, ending in a separator; empty where none is claimed."""
+    rate = result.rate
+    if rate.mass_below is None:
+        return ""
+    if rate.ci_low is not None and rate.ci_high is not None:
+        return f"95% interval {number(rate.ci_low)} to {number(rate.ci_high)}; "
+    if rate.ci_low is not None:
+        return f"95% lower limit {number(rate.ci_low)}, open above; "
+    if rate.ci_high is not None:
+        return f"95% upper limit {number(rate.ci_high)}, open below; "
+    return "95% interval open on both sides; "
+
+
+def rate_cell(result: Result) -> str:
+    """The rate as a table shows it."""
+    rate = result.rate
+    if rate.rate is not None:
+        return number(rate.rate)
+    if rate.bound is None:
+        return "–"
+    return f"{'>' if rate.state == 'right_censored' else '<'} {number(rate.bound)}"
+
+
+def interval_cell(result: Result) -> str:
+    """The interval as a table shows it; `open` where it is."""
+    rate = result.rate
+    if rate.mass_below is None:
+        return "–"
+    low = "open" if rate.ci_low is None else number(rate.ci_low)
+    high = "open" if rate.ci_high is None else number(rate.ci_high)
+    return f"{low} to {high}"
+
+
+def percent(value: float | None) -> str:
+    """An accuracy; a dash where there is none."""
+    return "–" if value is None else f"{value:.1%}"
+
+
+def points(value: float | None) -> str:
+    """A difference of accuracies in percentage points, signed."""
+    return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
+
+
+def number(value: float) -> str:
+    """A rate or an n, to as many digits as it deserves."""
+    if value == round(value) and value < 1e6:
+        return f"{value:.0f}"
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def comparison_labels(comparisons: Sequence[dict[str, Any]]) -> list[str]:
+    """The model's name, and the factors in which the comparisons at hand differ beside it."""
+    flat = [_spread(factors) for factors in comparisons]
+    names = list(dict.fromkeys(name for factors in flat for name in factors))
+    # n_params follows from the model.
+    varied = [
+        name
+        for name in names
+        if name not in ("model", "n_params")
+        and len({str(factors.get(name)) for factors in flat}) > 1
+    ]
+    return [
+        ", ".join([str(each["model"]), *(_named(name, each.get(name)) for name in varied)])
+        for each in flat
+    ]
+
+
+def pair_words(pair: Pair) -> str:
+    """How both arms were asked and what a demonstration showed."""
+    shown = SHOWN[pair.demonstration_format]
+    return f"{pair.instruction} against {pair.demonstrations}, {shown} demonstrations"
+
+
+def _spread(factors: dict[str, Any]) -> dict[str, Any]:
+    """Factors with the JSON of the remaining ones laid open."""
+    more = json_or_text(str(factors.get("factors") or "{}"))
+    if not isinstance(more, dict):
+        return factors
+    known = {name: factors[name] for name in COMPARISON if name in factors and name != "factors"}
+    return known | {str(name): value for name, value in more.items()}
+
+
+def _named(name: str, value: Any) -> str:
+    if value is None:
+        return f"{NAMES.get(name, name)} unknown"
+    return str(value) if isinstance(value, str) else f"{NAMES.get(name, name)} {value}"

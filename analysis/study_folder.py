@@ -1,0 +1,101 @@
+"""What a study folder says beside its item rows: the question, provenance, and what failed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import yaml
+
+from analysis.comparison import DEFAULT_HEADLINE, Pair
+from analysis.errors import BadInput
+
+MOST_VALUES: Final = 60
+"""Provenance rows shown at most; the manifest itself stays beside the report."""
+
+
+@dataclass(frozen=True)
+class StudyNotes:
+    """The declared part of a study; a bare file of item rows declares nothing.
+
+    primary: the contrast declared in advance, as text. provenance: the manifest flattened to
+    dotted keys. trials: count by status, null where no trials were recorded. failures: reasons of
+    the trials that did not end ok, with how many ended so.
+    """
+
+    question: str
+    headline: Pair
+    primary: str
+    provenance: tuple[tuple[str, str], ...]
+    trials: dict[str, int] | None
+    failures: tuple[tuple[str, str, int], ...]
+
+
+def read_notes(source: Path) -> StudyNotes:
+    """Raises BadInput where a file that is there cannot be read."""
+    study = _mapping(source / "study.yaml", _yaml) if source.is_dir() else {}
+    manifest = _mapping(source / "manifest.json", json.loads) if source.is_dir() else {}
+    trials, failures = _trials(source / "trials.parquet") if source.is_dir() else (None, ())
+    primary = study.get("primary")
+    return StudyNotes(
+        question=str(study.get("question") or ""),
+        headline=_headline(study.get("headline"), source),
+        primary="; ".join(f"{key}: {value}" for key, value in _flat("", primary) if primary),
+        provenance=tuple(_flat("", manifest))[:MOST_VALUES],
+        trials=trials,
+        failures=failures,
+    )
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.SafeLoader)
+
+
+def _mapping(file: Path, parse: Any) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        value = parse(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise BadInput(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
+    if not isinstance(value, dict):
+        raise BadInput(f"{file} holds {type(value).__name__}, but must hold a mapping")
+    return value
+
+
+def _headline(value: Any, source: Path) -> Pair:
+    if value is None:
+        return DEFAULT_HEADLINE
+    keys = ("instruction", "demonstrations", "demonstration_format")
+    if not isinstance(value, dict) or set(value) != set(keys):
+        raise BadInput(f"{source / 'study.yaml'}: headline={value!r}; it needs {', '.join(keys)}")
+    return Pair(*(str(value[key]) for key in keys))
+
+
+def _trials(file: Path) -> tuple[dict[str, int] | None, tuple[tuple[str, str, int], ...]]:
+    if not file.exists():
+        return None, ()
+    try:
+        trials = pl.read_parquet(file, columns=["status", "reason"])
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BadInput(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
+    counts = trials.group_by("status").len().sort("status")
+    failed = trials.filter(pl.col("status") != "ok").with_columns(pl.col("reason").fill_null(""))
+    reasons = failed.group_by("status", "reason").len().sort("len", "status", "reason").reverse()
+    return dict(counts.rows()), tuple(reasons.head(8).rows())
+
+
+def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
+    """Nested mappings as dotted keys; a list of plain values as one line."""
+    if isinstance(value, dict):
+        return [
+            pair
+            for key, inner in value.items()
+            for pair in _flat(f"{prefix}.{key}" if prefix else str(key), inner)
+        ]
+    if isinstance(value, list):
+        return [(prefix, ", ".join(map(str, value)))]
+    return [(prefix, "unknown" if value is None else str(value))]

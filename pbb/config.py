@@ -1,0 +1,317 @@
+"""Inputs of an experiment, as frozen values: what a run is, and the stages it compiles to.
+
+A `RunConfig` says what a researcher means (a curriculum, an arm, a seed). `pbb.curricula` compiles
+it to `Stage`s, which say what a machine does. A stage is complete: everything that changes its
+numbers is a field of it, so its canonical JSON identifies its result. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+NUMERICS_VERSION: Final = 1
+"""Raise it when a change to the code changes the numbers that a stage gives."""
+
+Arm = Literal["instruction", "demonstrations", "both", "placebo", "none", "in_context"]
+Curriculum = Literal["proactive", "no-acquisition", "homogeneous", "none"]
+ResponseFormat = Literal["direct", "cot", "recite"]
+DemonstrationFormat = Literal["answer", "trace"]
+Representation = Literal["code"]
+Split = Literal["acquisition", "validation", "target"]
+
+PBB_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "placebo", "none"})
+"""Arms that claim PBB: their training never holds a target execution."""
+
+DEMONSTRATED_ARMS: Final[frozenset[Arm]] = frozenset({"demonstrations", "both"})
+"""Arms that see executions of targets; `demonstrations` and its format apply to them alone."""
+
+INSTRUCTED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "placebo", "in_context"})
+"""Arms that saw an instruction, so may be asked to recite it."""
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Frozen(BaseModel):
+    """A value: immutable, validated, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ArithmeticConfig(Frozen):
+    """Random integer functions of one argument.
+
+    steps: statements executed top to bottom, a branch or a loop counting as one.
+    paths: distinct execution paths that the inputs reach; 1 = straight-line.
+    inputs: the argument ranges over 0 .. inputs - 1.
+    value_max: no value on any path leaves 0 .. value_max.
+    """
+
+    kind: Literal["arithmetic"] = "arithmetic"
+    steps: Annotated[int, Field(ge=1, le=8)] = 2
+    paths: Annotated[int, Field(ge=1, le=16)] = 2
+    constant_max: Annotated[int, Field(ge=2, le=99)] = 9
+    loops: Share = 0.0
+    """Probability that a step is a bounded for loop."""
+    inputs: Annotated[int, Field(ge=4, le=1000)] = 32
+    value_max: Annotated[int, Field(ge=9, le=100_000)] = 99
+
+
+class CorpusConfig(Frozen):
+    """Which programs and items exist; with `data_seed` it fixes them byte for byte."""
+
+    domain: ArithmeticConfig
+    data_seed: Annotated[int, Field(ge=0)]
+    acquisition: Positive = 200
+    validation: Positive = 16
+    targets: Annotated[int, Field(ge=2)] = 32
+    items_per_program: Positive = 8
+    max_demonstrations: Positive = 16
+    """The largest n of the study: so many inputs are kept free of items in every program."""
+    templates: Annotated[int, Field(ge=1, le=20)] = 20
+    representation: Representation = "code"
+
+    @model_validator(mode="after")
+    def _inputs_suffice(self) -> Self:
+        need = self.max_demonstrations + self.items_per_program
+        if need > self.domain.inputs:
+            raise ValueError(
+                f"{self.max_demonstrations=} + {self.items_per_program=} = {need} inputs per program, "
+                f"but domain.inputs={self.domain.inputs}; raise domain.inputs or lower one of them"
+            )
+        return self
+
+
+class Declarations(Frozen):
+    """Documents `pointer -> instruction` of a split."""
+
+    kind: Literal["declarations"] = "declarations"
+    split: Split
+
+
+class PlaceboDeclarations(Frozen):
+    """Declarations with pointers deranged within the split: no name has its own instruction."""
+
+    kind: Literal["placebo"] = "placebo"
+    split: Split
+
+
+class Executions(Frozen):
+    """Documents `pointer, input -> answer` of a split, in the response formats named.
+
+    demonstrations: the first n demonstration inputs of each program; null = every input that is
+    not an item's.
+    """
+
+    kind: Literal["executions"] = "executions"
+    split: Split
+    formats: tuple[ResponseFormat, ...]
+    demonstrations: Positive | None = None
+
+
+class InContext(Frozen):
+    """Executions with the instruction in the prompt."""
+
+    kind: Literal["in_context"] = "in_context"
+    split: Split
+    formats: tuple[ResponseFormat, ...]
+
+
+Source = Annotated[
+    Declarations | PlaceboDeclarations | Executions | InContext, Field(discriminator="kind")
+]
+
+
+class Component(Frozen):
+    """A source of documents and its share of a stage's non-padding tokens."""
+
+    source: Source
+    share: Annotated[float, Field(gt=0, le=1)]
+    replay: bool = False
+    """True where the component repeats stage 1, so that its share can be recorded."""
+
+
+class Recipe(Frozen):
+    """One stage's optimisation. Effort is steps x tokens_per_step, in non-padding tokens."""
+
+    steps: Positive
+    tokens_per_step: Positive
+    peak_lr: Annotated[float, Field(gt=0)]
+    warmup_steps: Annotated[int, Field(ge=0)] = 20
+    min_lr_ratio: Share = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    beta1: Share = 0.9
+    beta2: Share = 0.98
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+
+    @model_validator(mode="after")
+    def _decays(self) -> Self:
+        if self.warmup_steps >= self.steps:
+            raise ValueError(
+                f"{self.warmup_steps=} leaves no decay in {self.steps=}; lower warmup or raise steps"
+            )
+        return self
+
+
+class Lora(Frozen):
+    """rank 0 trains all weights. Scale is alpha/sqrt(rank) (rsLoRA) or alpha/rank (standard)."""
+
+    rank: Annotated[int, Field(ge=0, le=1024)] = 8
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+    scaling: Literal["rslora", "standard"] = "rslora"
+
+
+class Numerics(Frozen):
+    """What decides the bits of a result beside the science."""
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the frozen base and the forward pass; adapters and optimizer stay float32."""
+    cpu_threads: Positive = 1
+    max_batch_tokens: Positive = 16_384
+    """Padded tokens of a microbatch at most; a step is cut into as few microbatches as fit."""
+    version: int = NUMERICS_VERSION
+
+
+class TrainConfig(Frozen):
+    """The recipe of both stages; equal for all arms of a comparison.
+
+    Stage 1 spends `declarations` of its tokens on declarations, `in_context` on executions with the
+    instruction shown, and the rest on executions, equally in every format of `formats`.
+    """
+
+    stage1: Recipe
+    stage2: Recipe
+    replay: Share = 0.4
+    declarations: Share = 0.4
+    in_context: Share = 0.1
+    formats: tuple[ResponseFormat, ...] = ("direct", "cot", "recite")
+    lora_alpha: Annotated[float, Field(gt=0)] = 16.0
+    lora_scaling: Literal["rslora", "standard"] = "rslora"
+    full_rank_lr_ratio: Annotated[float, Field(gt=0)] = 0.2
+    """Rank 0 trains at this multiple of peak_lr: all weights want a lower rate than adapters."""
+    numerics: Numerics = Numerics()
+
+    @model_validator(mode="after")
+    def _shares_leave_executions(self) -> Self:
+        if self.declarations + self.in_context >= 1:
+            raise ValueError(
+                f"{self.declarations=} + {self.in_context=} leaves no tokens for executions; lower one"
+            )
+        if not self.formats or len(set(self.formats)) != len(self.formats):
+            raise ValueError(f"formats must name one or more distinct formats; got {self.formats}")
+        return self
+
+
+class EvaluateConfig(Frozen):
+    """What is asked after training. Decoding is greedy."""
+
+    response_formats: tuple[ResponseFormat, ...] = ("cot", "recite")
+    acquisition_programs: Annotated[int, Field(ge=0)] = 8
+    """So many acquisition programs are evaluated beside the targets, to show forgetting."""
+    validation: bool = False
+    """Also evaluate on validation programs (they are never declared, unless they stand in)."""
+    max_new_tokens: Positive = 128
+    batch_size: Positive = 256
+
+
+class RunConfig(Frozen):
+    """One training run in a researcher's words.
+
+    stand_in: the split whose programs play the targets; `validation` when nuisances are tuned, so
+    that targets never inform a hyperparameter.
+    """
+
+    model: str
+    curriculum: Curriculum
+    arm: Arm
+    demonstrations: Annotated[int, Field(ge=0)] = 0
+    demonstration_format: DemonstrationFormat | None = None
+    lora_rank: Annotated[int, Field(ge=0)] = 8
+    seed: Annotated[int, Field(ge=0)]
+    corpus: CorpusConfig
+    train: TrainConfig
+    evaluate: EvaluateConfig = EvaluateConfig()
+    stand_in: Literal["target", "validation"] = "target"
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        shown = self.arm in DEMONSTRATED_ARMS
+        if shown and self.demonstrations < 1:
+            raise ValueError(
+                f"arm={self.arm!r} needs demonstrations >= 1, got {self.demonstrations}; "
+                "n = 0 is the arm 'none'"
+            )
+        if shown != (self.demonstration_format is not None) or (not shown and self.demonstrations):
+            raise ValueError(
+                f"arm={self.arm!r}, demonstrations={self.demonstrations}, "
+                f"demonstration_format={self.demonstration_format!r}: demonstrations and their format "
+                "go with the arms 'demonstrations' and 'both', and with no other"
+            )
+        if self.demonstrations > self.corpus.max_demonstrations:
+            raise ValueError(
+                f"{self.demonstrations=} exceeds {self.corpus.max_demonstrations=}; raise the latter"
+            )
+        if self.curriculum == "none" and self.arm not in ("none", "in_context"):
+            raise ValueError(
+                f"curriculum 'none' trains nothing, so arm={self.arm!r} cannot reveal targets; "
+                "use arm 'none' or 'in_context'"
+            )
+        return self
+
+
+class Base(Frozen):
+    """A base model, identified by the hash of its weights and tokenizer, not by where they lie."""
+
+    name: str
+    sha256: str
+    n_params: Positive
+
+
+class TrainStage(Frozen):
+    """Train an adapter (or all weights) on a mixture, from the parent stage or from the base."""
+
+    kind: Literal["train"] = "train"
+    role: Literal["stage1", "stage2", "homogeneous"]
+    base: Base
+    corpus: CorpusConfig
+    mixture: tuple[Component, ...]
+    recipe: Recipe
+    lora: Lora
+    seed: int
+    numerics: Numerics
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = sum(c.share for c in self.mixture)
+        if not self.mixture or abs(total - 1) > 1e-9:
+            raise ValueError(f"shares of a stage's mixture must sum to 1; they sum to {total}")
+        return self
+
+
+class Question(Frozen):
+    """A block of evaluated items: programs of a split, asked in one format."""
+
+    split: Split
+    response_format: ResponseFormat
+    in_context: bool = False
+    programs: Positive | None = None
+    """The first so many programs of the split; null = all."""
+
+
+class EvaluateStage(Frozen):
+    """Ask the parent stage's model (or the bare base) questions; leaves item rows."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    base: Base
+    corpus: CorpusConfig
+    questions: tuple[Question, ...]
+    max_new_tokens: Positive
+    batch_size: Positive
+    step: Annotated[int, Field(ge=0)]
+    """Stage-2 steps trained before this evaluation (0: none)."""
+    numerics: Numerics
+
+
+Stage = Annotated[TrainStage | EvaluateStage, Field(discriminator="kind")]

@@ -1,0 +1,110 @@
+"""Adapters: attach to a base, save as safetensors, and prove that they are really applied.
+
+rank > 0 is a peft LoRA on every linear layer but the head; rank 0 is a copy of all weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pbb.config import Lora
+from pbb.seeds import torch_seed
+
+ADAPTER_FILE: Final = "adapter_model.safetensors"
+FULL_FILE: Final = "model.safetensors"
+CONFIG_FILE: Final = "adapter_config.json"
+
+
+class AdapterError(RuntimeError):
+    """An adapter does not fit its base, or is not applied."""
+
+
+def lora_config(lora: Lora) -> LoraConfig:
+    """The peft configuration; scale alpha/sqrt(r) or alpha/r, no dropout, no bias."""
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]
+        use_rslora=lora.scaling == "rslora",
+        target_modules="all-linear",
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+
+
+class Attached:
+    """A base with trainable weights on it. `model` is the causal LM to run.
+
+    Use as a context manager: leaving it hands the base back as it was.
+    """
+
+    def __init__(self, base: nn.Module, base_name: str, lora: Lora, seed: int) -> None:
+        self._base_name = base_name
+        self._peft: PeftModel | None = None
+        if lora.rank == 0:
+            self.model: nn.Module = copy.deepcopy(base).float()
+            self.model.requires_grad_(True)
+            return
+        # The draw of lora_A must follow its own stream, so seed immediately before it.
+        torch.manual_seed(torch_seed("init", seed))
+        wrapped: Any = get_peft_model(base, lora_config(lora))  # type: ignore[arg-type]
+        self._peft = wrapped
+        self.model = wrapped.get_base_model()
+
+    def __enter__(self) -> Attached:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._peft is not None:
+            self._peft.unload()  # type: ignore[operator]
+            self._peft = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights that a stage trains, by name, on the CPU."""
+        if self._peft is not None:
+            state = get_peft_model_state_dict(self._peft)
+        else:
+            state = dict(self.model.state_dict())
+            for tied in getattr(self.model, "_tied_weights_keys", None) or {}:
+                state.pop(tied, None)
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+
+    def load(self, folder: Path) -> None:
+        """Take the weights saved in a folder. Raises AdapterError where names do not match."""
+        file = folder / (FULL_FILE if self._peft is None else ADAPTER_FILE)
+        state = load_file(file)
+        expected, found = set(self.tensors()), set(state)
+        if expected != found:
+            raise AdapterError(
+                f"{file}: {len(expected - found)} tensors missing, {len(found - expected)} "
+                f"unexpected (for instance {sorted(expected ^ found)[0]})"
+            )
+        if self._peft is not None:
+            set_peft_model_state_dict(self._peft, state)
+        else:
+            self.model.load_state_dict(state, strict=False)
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors (and peft's adapter_config.json) into an existing folder."""
+        if self._peft is None:
+            save_file(self.tensors(), folder / FULL_FILE, metadata={"format": "pt"})
+            return
+        save_file(self.tensors(), folder / ADAPTER_FILE, metadata={"format": "pt"})
+        (folder / CONFIG_FILE).write_text(json.dumps(self._described(), indent=1, sort_keys=True))
+
+    def _described(self) -> dict[str, Any]:
+        """peft's own configuration, without machine paths and in the same bytes every time."""
+        assert self._peft is not None
+        described = self._peft.peft_config["default"].to_dict()
+        described["base_model_name_or_path"] = self._base_name
+        described["inference_mode"] = True
+        return {k: sorted(v) if isinstance(v, set) else v for k, v in described.items()}

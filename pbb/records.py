@@ -1,0 +1,137 @@
+"""Outputs of an experiment: the records it writes and their Parquet schema.
+
+Everything downstream (`analysis`, a user's own notebook) reads these and nothing else.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION: Final = 1
+SCHEMA_KEY: Final = "pbb_schema_version"
+"""Key of the Parquet file's own metadata under which the schema version stands."""
+
+ITEM_SCHEMA: Final[dict[str, pl.DataType]] = {
+    "study": pl.String(),
+    "cell": pl.String(),
+    "run": pl.String(),
+    "model": pl.String(),
+    "n_params": pl.Int64(),
+    "curriculum": pl.String(),
+    "arm": pl.String(),
+    "instructions": pl.Int32(),
+    "demonstrations": pl.Int32(),
+    "demonstration_format": pl.String(),
+    "response_format": pl.String(),
+    "representation": pl.String(),
+    "domain": pl.String(),
+    "lora_rank": pl.Int32(),
+    "acquisition": pl.Int32(),
+    "templates": pl.Int32(),
+    "paths": pl.Int32(),
+    "seed": pl.Int64(),
+    "stage1_seed": pl.Int64(),
+    "split": pl.String(),
+    "measure": pl.String(),
+    "step": pl.Int32(),
+    "program": pl.String(),
+    "item": pl.Int32(),
+    "correct": pl.Boolean(),
+    "score": pl.Float32(),
+    "prompt": pl.String(),
+    "expected": pl.String(),
+    "output": pl.String(),
+    "factors": pl.String(),
+}
+"""One row per evaluated item; meanings in docs/contracts.md."""
+
+REQUIRED_COLUMNS: Final = (
+    "run",
+    "model",
+    "arm",
+    "demonstrations",
+    "seed",
+    "program",
+    "item",
+    "correct",
+)
+"""The columns that item rows from elsewhere must bring; the others have defaults."""
+
+
+class Status(StrEnum):
+    """How a trial or a stage ended."""
+
+    OK = "ok"
+    DIVERGED = "diverged"
+    OUT_OF_MEMORY = "out_of_memory"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class StepRecord(BaseModel):
+    """What one optimizer step did. Units in the names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    loss_nats_per_token: float
+    grad_norm: float
+    learning_rate: float
+    tokens: int
+    target_tokens: int
+
+
+class TrainSummary(BaseModel):
+    """Effort of one training stage: what makes two arms comparable (design: same effort).
+
+    epochs: documents drawn over unique documents; tokens exclude padding;
+    replay_tokens: the share of `tokens` that came from replayed stage-1 documents.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: int
+    tokens: int
+    target_tokens: int
+    replay_tokens: int
+    documents: int
+    unique_documents: int
+    epochs: float
+    final_loss_nats_per_token: float | None
+    adapter_shift: float
+    """Largest |logit difference| between adapter and parent on a probe; 0 means: not applied."""
+
+
+class StageOutcome(BaseModel):
+    """How one stage ended. `wall_s` excludes loading the base, which is `load_s` (0 when warm)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    reason: str | None = None
+    summary: TrainSummary | None = None
+    wall_s: float
+    load_s: float
+
+
+NEUTRAL_ITEM_COLUMNS: Final = (
+    "response_format",
+    "domain",
+    "representation",
+    "paths",
+    "split",
+    "measure",
+    "step",
+    "program",
+    "item",
+    "correct",
+    "score",
+    "prompt",
+    "expected",
+    "output",
+)
+"""The columns an evaluation stage knows; the study adds who asked (study, cell, run, factors)."""

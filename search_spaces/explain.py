@@ -1,0 +1,82 @@
+"""Validation errors in the author's terms: file, line, key, value, reason, way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from search_spaces.errors import AT_KEY
+from search_spaces.yaml12 import Document
+
+Loc = tuple[str | int, ...]
+
+
+def explain(
+    error: ValidationError, model: type[BaseModel], document: Document, prefix: Loc = ()
+) -> str:
+    """One line a mistake. prefix: keys under which the validated data stand in the document."""
+    lines = [_told(detail, model, document, prefix) for detail in error.errors(include_url=False)]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _told(detail: ErrorDetails, model: type[BaseModel], document: Document, prefix: Loc) -> str:
+    loc, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
+    if kind == AT_KEY:
+        loc = (*loc, *_split(context["key"]))
+    line, found = document.walk((*prefix, *loc))
+    key = ".".join(str(step) for step in found) or "study"
+    place = f"{document.source}:{line}"
+    if kind == "extra_forbidden":
+        return f"{place}: unknown key {key!r}{_suggestion(model, loc)}"
+    if kind == "missing":
+        where = f" under {key!r}" if found else ""
+        return f"{place}: the key {loc[-1]!r} is missing{where}; add it"
+    if kind == "too_short":
+        return f"{place}: {key} is empty; list at least one value, or remove the key"
+    reason = detail["msg"].removeprefix("Value error, ")
+    if kind == AT_KEY or isinstance(detail["input"], dict):
+        return f"{place}: {key}: {reason}"
+    reason = reason[0].lower() + reason[1:]
+    return f"{place}: {key} = {_short(detail['input'])}: {reason}"
+
+
+def _split(dotted: str) -> Loc:
+    """Keys of a dotted path; a nuisance's own name is dotted and is one key."""
+    head, _, rest = dotted.partition(".")
+    return (head, rest) if head == "nuisances" else tuple(dotted.split("."))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _suggestion(model: type[BaseModel], loc: Loc) -> str:
+    known = sorted(_fields_at(model, loc[:-1]))
+    close = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known keys: {', '.join(known)}" if known else ""
+
+
+def _fields_at(model: type[BaseModel], loc: Loc) -> set[str]:
+    """Field names that may stand at `loc`; steps that are no field (indexes, tags) stay put."""
+    here = [model]
+    for step in loc:
+        below: list[type[BaseModel]] = []
+        for candidate in here:
+            field = candidate.model_fields.get(str(step))
+            below += _models(field.annotation) if field else []
+        here = below or here
+    return {name for candidate in here for name in candidate.model_fields}
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

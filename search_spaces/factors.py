@@ -1,0 +1,145 @@
+"""Factors: what a study varies, as grids of values whose points are runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Annotated, Any, Final, Self, TypeVar
+
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from pbb.config import (
+    DEMONSTRATED_ARMS,
+    Arm,
+    Curriculum,
+    DemonstrationFormat,
+    Frozen,
+    Positive,
+    Representation,
+    ResponseFormat,
+)
+from search_spaces.errors import at_key
+
+T = TypeVar("T")
+Scalar = str | int | float | None
+Factors = Mapping[str, Scalar]
+"""One run's factors by name; null where a factor does not apply."""
+
+
+def as_tuple(value: object) -> object:
+    """A lone scalar stands for the list of itself."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _demonstrations(n: object) -> object:
+    if type(n) is int and n < 1:
+        raise ValueError(
+            "demonstrations start at 1; n = 0 is the arm 'none', so remove it here and list 'none' "
+            "under arm"
+        )
+    return n
+
+
+Many = Annotated[tuple[T, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+Demonstrations = Annotated[int, BeforeValidator(_demonstrations), Field(ge=1)]
+
+
+class FactorGrid(Frozen):
+    """The product of lists of values. A scalar stands for a list of one."""
+
+    model: Many[str]
+    arm: Many[Arm]
+    response_format: Many[ResponseFormat]
+    """Measured, not trained: each run answers in every format of the study that fits its arm."""
+    curriculum: Many[Curriculum] = ("proactive",)
+    demonstrations: Many[Demonstrations] = (1,)
+    """Demonstrations per target; for the arms 'demonstrations' and 'both' alone."""
+    demonstration_format: Many[DemonstrationFormat] = ("trace",)
+    lora_rank: Many[NonNegative] = (8,)
+    """0 trains all weights."""
+    representation: Many[Representation] = ("code",)
+    acquisition: Many[Positive] = (200,)
+    """Acquisition programs."""
+    templates: Many[Annotated[int, Field(ge=1, le=20)]] = (20,)
+    """Pointer templates."""
+    paths: Many[Annotated[int, Field(ge=1, le=16)]] | None = None
+    """Execution paths of a program; null = the domain's."""
+    seed: Many[NonNegative] = (0,)
+
+    @model_validator(mode="after")
+    def _demonstrations_are_said(self) -> Self:
+        shown = DEMONSTRATED_ARMS.intersection(self.arm)
+        for key in ("demonstrations", "demonstration_format"):
+            if shown and key not in self.model_fields_set:
+                raise at_key("arm", f"arm {min(shown)!r} needs the factor {key!r}; add it")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """A factor may be written as a scalar, which the lists' own schema does not say."""
+        described = handler.resolve_ref_schema(handler(schema))
+        described["properties"] = {
+            name: _or_scalar(dict(field)) for name, field in described["properties"].items()
+        }
+        return described
+
+
+def _or_scalar(field: dict[str, Any]) -> dict[str, Any]:
+    arrays = field.pop("anyOf", None) or [
+        {key: field.pop(key) for key in ("type", "items", "minItems") if key in field}
+    ]
+    scalars = [array["items"] for array in arrays if "items" in array]
+    return {**field, "anyOf": scalars + arrays}
+
+
+ENUMERATION_ORDER: Final = (
+    "seed",
+    "model",
+    "curriculum",
+    "lora_rank",
+    "representation",
+    "acquisition",
+    "templates",
+    "paths",
+    "arm",
+    "demonstration_format",
+    "demonstrations",
+)
+"""Outermost first: runs that share a stage 1 are neighbours, and a whole replicate comes first."""
+
+
+def levels(grid: FactorGrid, domain_paths: int) -> dict[str, tuple[Scalar, ...]]:
+    """Factor -> its values, in `ENUMERATION_ORDER`."""
+    values = {name: getattr(grid, name) for name in ENUMERATION_ORDER}
+    return {**values, "paths": grid.paths or (domain_paths,)}
+
+
+def grid_points(grid: FactorGrid, domain_paths: int) -> Iterator[Factors]:
+    """Every point of the grid, reduced to the factors that apply; may repeat itself."""
+    axes = levels(grid, domain_paths)
+    for values in product(*axes.values()):
+        point = reduced(dict(zip(axes, values, strict=True)), grid)
+        if point is not None:
+            yield point
+
+
+def reduced(point: Factors, grid: FactorGrid) -> Factors | None:
+    """The point without the factors that do not apply to it; null where it is no run at all.
+
+    Points that differ only in such factors become equal. What trains nothing has no seed and no
+    rank of its own: it takes the least of the grid.
+    """
+    arm, curriculum = point["arm"], point["curriculum"]
+    if curriculum == "none" and arm not in ("none", "in_context"):
+        return None
+    kept = dict(point)
+    if arm not in DEMONSTRATED_ARMS:
+        kept |= {"demonstrations": 0, "demonstration_format": None}
+    if curriculum == "none" or (curriculum == "no-acquisition" and arm == "in_context"):
+        kept |= {"seed": min(grid.seed), "lora_rank": min(grid.lora_rank)}
+    return kept

@@ -1,0 +1,97 @@
+"""What must hold between the parts of a study file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from pbb.config import DEMONSTRATED_ARMS, INSTRUCTED_ARMS, TrainConfig
+from search_spaces.errors import at_key
+from search_spaces.factors import FactorGrid
+from search_spaces.nuisances import NuisancePathError, with_nuisances
+from search_spaces.settings import (
+    GridSearch,
+    Headline,
+    Primary,
+    Range,
+    SampledSearch,
+    TpeSearch,
+)
+
+
+def check_search(
+    search: GridSearch | SampledSearch | TpeSearch,
+    grids: Sequence[FactorGrid],
+    nuisances: Mapping[str, float | Range],
+) -> None:
+    """tpe varies nuisances alone; every other design varies factors alone."""
+    ranges = sorted(key for key, value in nuisances.items() if isinstance(value, Range))
+    if search.design != "tpe":
+        for key in ranges:
+            raise at_key(
+                f"nuisances.{key}",
+                f"a range is searched by the design tpe alone, not by {search.design!r}; "
+                "give one value here, or tune in a study of its own",
+            )
+        return
+    if not ranges:
+        raise at_key("search.design", "tpe needs a nuisance that is a range {low, high, log}")
+    if len(grids) > 1:
+        raise at_key("factors", "tpe tunes one setting of the factors; give one grid")
+    for name in FactorGrid.model_fields:
+        values = getattr(grids[0], name)
+        if name not in ("seed", "response_format") and values is not None and len(values) > 1:
+            raise at_key(
+                f"factors.{name}",
+                f"lists {len(values)} values; with the design tpe only seed may list several",
+            )
+
+
+def check_nuisances(train: TrainConfig, nuisances: Mapping[str, float | Range]) -> None:
+    """Both ends of every range, and every value, must make a valid recipe."""
+    for key, value in nuisances.items():
+        ends = (value.low, value.high) if isinstance(value, Range) else (value,)
+        for end in ends:
+            try:
+                with_nuisances(train, {key: end})
+            except NuisancePathError as error:
+                raise at_key(f"nuisances.{key}", str(error)) from error
+            except ValidationError as error:
+                reason = error.errors(include_url=False)[0]["msg"]
+                raise at_key(f"nuisances.{key}", f"{end}: {reason}") from error
+
+
+def check_headline(
+    headline: Headline, primary: Primary | None, grids: Sequence[FactorGrid]
+) -> None:
+    """What is reported must be measured."""
+    formats = {f for grid in grids for f in grid.response_format}
+    for key, wanted in (
+        ("instruction", headline.instruction),
+        ("demonstrations", headline.demonstrations),
+    ):
+        if wanted not in formats:
+            raise at_key(f"headline.{key}", f"{wanted!r} is not among factors.response_format")
+    for grid in grids:
+        uninstructed = [arm for arm in grid.arm if arm not in INSTRUCTED_ARMS]
+        if uninstructed and formats == {"recite"}:
+            raise at_key(
+                "factors.response_format",
+                f"arm {uninstructed[0]!r} saw no instruction to recite; add 'cot' or 'direct'",
+            )
+    shown = [grid for grid in grids if DEMONSTRATED_ARMS.intersection(grid.arm)]
+    wanted_format = headline.demonstration_format
+    if shown and not any(wanted_format in grid.demonstration_format for grid in shown):
+        raise at_key(
+            "headline.demonstration_format",
+            f"{wanted_format!r} is not among factors.demonstration_format",
+        )
+    if primary is None:
+        return
+    if not any(primary.model in grid.model for grid in grids):
+        raise at_key("primary.model", f"{primary.model!r} is not among factors.model")
+    if not any(primary.curriculum in grid.curriculum for grid in grids):
+        raise at_key(
+            "primary.curriculum", f"{primary.curriculum!r} is not among factors.curriculum"
+        )

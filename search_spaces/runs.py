@@ -1,0 +1,90 @@
+"""A point of the space -> the run that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from pbb.config import CorpusConfig, RunConfig, TrainConfig
+from search_spaces.errors import StudyError
+from search_spaces.factors import ENUMERATION_ORDER, Scalar
+from search_spaces.nuisances import with_nuisances
+from search_spaces.settings import Range, TpeSearch
+from search_spaces.study_file import Study
+
+
+def run_config(study: Study, factors: Mapping[str, Scalar]) -> RunConfig:
+    """Factors, and proposed nuisances by dotted path, -> a run. Raises StudyError if it is none."""
+    try:
+        return RunConfig.model_validate(
+            {
+                **{name: factors[name] for name in _RUN_FACTORS},
+                "corpus": _corpus(study, factors),
+                "train": _train(study, factors),
+                "evaluate": {
+                    **study.evaluate.model_dump(),
+                    "response_formats": study.response_formats(),
+                },
+                "stand_in": "validation" if isinstance(study.search, TpeSearch) else "target",
+            }
+        )
+    except (ValidationError, KeyError) as error:
+        raise StudyError(f"study {study.name!r}, run {_told(factors)}: {_reason(error)}") from error
+
+
+_RUN_FACTORS = (
+    "model",
+    "curriculum",
+    "arm",
+    "demonstrations",
+    "demonstration_format",
+    "lora_rank",
+    "seed",
+)
+
+
+def _corpus(study: Study, factors: Mapping[str, Scalar]) -> CorpusConfig:
+    sizes = study.programs
+    domain: dict[str, Any] = {**study.domain.model_dump(), "paths": factors["paths"]}
+    return CorpusConfig.model_validate(
+        {
+            "domain": domain,
+            "data_seed": study.data_seed,
+            "acquisition": factors["acquisition"],
+            "validation": sizes.validation,
+            "targets": sizes.targets,
+            "items_per_program": sizes.items_per_program,
+            "max_demonstrations": study.largest_demonstrations(),
+            "templates": factors["templates"],
+            "representation": factors["representation"],
+        }
+    )
+
+
+def proposed_nuisances(factors: Mapping[str, Scalar]) -> dict[str, float]:
+    """The entries that are no factor: values that tpe proposed, by dotted path into `train`."""
+    return {
+        name: float(value)
+        for name, value in factors.items()
+        if name not in ENUMERATION_ORDER and value is not None
+    }
+
+
+def _train(study: Study, factors: Mapping[str, Scalar]) -> TrainConfig:
+    fixed = {k: v for k, v in study.nuisances.items() if not isinstance(v, Range)}
+    train = with_nuisances(study.train, {**fixed, **proposed_nuisances(factors)})
+    return TrainConfig.model_validate({**train.model_dump(), "formats": study.train_formats()})
+
+
+def _told(factors: Mapping[str, Scalar]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in factors.items() if v is not None)
+
+
+def _reason(error: ValidationError | KeyError) -> str:
+    if isinstance(error, KeyError):
+        return f"lacks the factor {error}"
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(key) for key in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"].removeprefix("Value error, ")

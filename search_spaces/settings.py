@@ -1,0 +1,97 @@
+"""The parts of a study file beside its factors: search, nuisances, sizes, resources, contrasts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pbb.config import Curriculum, DemonstrationFormat, Frozen, Positive, ResponseFormat
+from search_spaces.errors import at_key
+
+
+class GridSearch(Frozen):
+    """Every point of the factors' grids."""
+
+    design: Literal["grid"] = "grid"
+
+
+class SampledSearch(Frozen):
+    """`budget` distinct points: scrambled Sobol points over the factors (qmc), or at random."""
+
+    design: Literal["qmc", "random"]
+    budget: Positive
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class TpeSearch(Frozen):
+    """Tune the nuisances that are ranges on validation programs, in `budget` proposals.
+
+    Each proposal is run once per seed; its score is the mean validation accuracy.
+    """
+
+    design: Literal["tpe"]
+    budget: Positive
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+Search = Annotated[GridSearch | SampledSearch | TpeSearch, Field(discriminator="design")]
+
+
+class Range(Frozen):
+    """Where a nuisance is searched: low to high, uniformly or in the logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low < high must hold; got low={self.low}, high={self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log range needs low > 0; got low={self.low}")
+        return self
+
+
+class Programs(Frozen):
+    """How many programs and items there are, beside the factor `acquisition`."""
+
+    validation: Positive = 16
+    targets: Annotated[int, Field(ge=2)] = 32
+    items_per_program: Positive = 8
+    max_demonstrations: Positive | None = None
+    """So many inputs of each program are kept for demonstrations; null = the study's largest n."""
+
+
+class Resources(Frozen):
+    """Resident trainers and what each holds. Never part of a result's identity."""
+
+    workers: Positive = 1
+    cpus_per_worker: Positive = 1
+    gpus_per_worker: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _gpus_can_be_shared(self) -> Self:
+        gpus = self.gpus_per_worker
+        if gpus > 1 and gpus != int(gpus):
+            raise at_key(
+                "gpus_per_worker", f"gpus_per_worker = {gpus}: a share below 1, or a whole number"
+            )
+        return self
+
+
+class Headline(Frozen):
+    """The pair that the reported rate compares: the formats in which each arm answers."""
+
+    instruction: ResponseFormat
+    demonstrations: Literal["direct", "cot"]
+    demonstration_format: DemonstrationFormat
+
+
+class Primary(Frozen):
+    """The contrast declared in advance; every other one is exploratory."""
+
+    rate: Literal["headline"] = "headline"
+    model: str
+    curriculum: Curriculum = "proactive"

@@ -1,0 +1,217 @@
+"""The study file: YAML in, a validated `Study` out, and back."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+import yaml
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from pbb.config import ArithmeticConfig, EvaluateConfig, Frozen, ResponseFormat, TrainConfig
+from search_spaces.errors import StudyError, at_key
+from search_spaces.explain import explain
+from search_spaces.factors import FactorGrid, as_tuple
+from search_spaces.rules import check_headline, check_nuisances, check_search
+from search_spaces.settings import (
+    GridSearch,
+    Headline,
+    Primary,
+    Programs,
+    Range,
+    Resources,
+    Search,
+)
+from search_spaces.yaml12 import Document, read_yaml
+
+SHIPPED: Final = Path(__file__).parent / "studies"
+SCHEMA_FILE: Final = "study.schema.json"
+HEADER: Final = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+MAX_BYTES: Final = 1 << 20
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_RESERVED: Final = re.compile(r"(stages|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|.*\.)")
+"""The stages' own folder, and names that Windows gives to devices or cannot write."""
+
+
+def _nuisance_kind(value: object) -> str:
+    return "range" if isinstance(value, dict | Range) else "value"
+
+
+Nuisance = Annotated[
+    Annotated[float, Tag("value")] | Annotated[Range, Tag("range")], Discriminator(_nuisance_kind)
+]
+
+
+class Study(Frozen):
+    """A question, what varies to answer it, and how each run is made."""
+
+    name: str
+    question: Annotated[str, Field(min_length=1)]
+    domain: ArithmeticConfig
+    data_seed: Annotated[int, Field(ge=0)]
+    """Fixes programs and items."""
+    factors: Annotated[tuple[FactorGrid, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    """One grid, or a list of grids whose points are united."""
+    nuisances: dict[str, Nuisance] = Field(default_factory=dict)
+    """Dotted paths into `train`: a value, or with the design tpe the range to search."""
+    search: Search = GridSearch()
+    programs: Programs = Programs()
+    train: TrainConfig
+    """`formats`, unless given, are the response formats of all factors in equal shares."""
+    evaluate: EvaluateConfig = EvaluateConfig()
+    """Without `response_formats`, which are a factor."""
+    resources: Resources = Resources()
+    headline: Headline
+    primary: Primary | None = None
+    smoke: dict[str, Any] = Field(default_factory=dict)
+    """Overrides, merged over the study, that shrink it to a run of minutes."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folder(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                "it names a folder, so use 1-64 of a-z 0-9 . _ -, the first a letter or digit"
+            )
+        if _RESERVED.fullmatch(name):
+            raise ValueError("reserved; choose another name")
+        return name
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if "response_formats" in self.evaluate.model_fields_set:
+            raise at_key(
+                "evaluate.response_formats",
+                "is a factor; write it as factors.response_format",
+            )
+        check_search(self.search, self.factors, self.nuisances)
+        check_nuisances(self.train, self.nuisances)
+        check_headline(self.headline, self.primary, self.factors)
+        untrained = set(self.response_formats()) - set(self.train_formats())
+        if untrained:
+            raise at_key(
+                "train.formats",
+                f"lacks {min(untrained)!r}, which is evaluated; add it",
+            )
+        return self
+
+    def response_formats(self) -> tuple[ResponseFormat, ...]:
+        """Formats evaluated anywhere in the study, in their canonical order."""
+        return tuple(sorted({f for grid in self.factors for f in grid.response_format}))
+
+    def train_formats(self) -> tuple[ResponseFormat, ...]:
+        """Formats that stage 1 trains equally."""
+        given = "formats" in self.train.model_fields_set
+        return self.train.formats if given else self.response_formats()
+
+    def largest_demonstrations(self) -> int:
+        """Inputs per program kept free of items: the largest n, or what the study says."""
+        largest = max(n for grid in self.factors for n in grid.demonstrations)
+        return self.programs.max_demonstrations or largest
+
+
+def load_study(path_or_name: str | Path) -> Study:
+    """Read a study file, or a shipped study by its bare name. Raises StudyError."""
+    path = _located(path_or_name)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        text = raw.decode("utf-8")
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: is not UTF-8 text ({error.reason})") from error
+    return parse_study(text, str(path))
+
+
+def _located(path_or_name: str | Path) -> Path:
+    path = Path(path_or_name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise StudyError(f"{path}: is a folder; name a study file (YAML)")
+    shipped = {file.stem: file for file in sorted(SHIPPED.rglob("*.yaml"))}
+    if str(path_or_name) in shipped:
+        return shipped[str(path_or_name)]
+    close = difflib.get_close_matches(str(path_or_name), shipped, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    names = ", ".join(shipped) or "none"
+    raise StudyError(f"{path_or_name}: no such file, nor a shipped study ({names}){hint}")
+
+
+def parse_study(text: str, source: str) -> Study:
+    """Text of a study file -> Study. Raises StudyError with `source` and the line."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise StudyError(f"{source}: larger than {MAX_BYTES} bytes; a study file is a few kB")
+    document = read_yaml(text, source)
+    study = _validated(document.data, document)
+    if study.smoke:
+        _validated(smoke_data(study), document, prefix=("smoke",))
+    return study
+
+
+def _validated(data: object, document: Document, prefix: tuple[str, ...] = ()) -> Study:
+    """Through JSON, whose strict rules keep `"3"` and `true` from passing as numbers."""
+    try:
+        return Study.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        raise StudyError(explain(error, Study, document, prefix)) from error
+
+
+def study_data(study: Study) -> dict[str, Any]:
+    """What the author set, as plain data: a lone grid as a mapping, a lone value as a scalar."""
+    data = study.model_dump(mode="json", exclude_unset=True)
+    grids = [
+        {key: values[0] if len(values) == 1 else values for key, values in grid.items() if values}
+        for grid in data["factors"]
+    ]
+    return {**data, "factors": grids[0] if len(grids) == 1 else grids}
+
+
+def smoke_data(study: Study) -> dict[str, Any]:
+    """The study with its `smoke` overrides merged in, named `<name>-smoke`."""
+    data = study_data(study)
+    overrides = data.pop("smoke", {})
+    return {**_merged(data, overrides), "name": f"{study.name}-smoke"}
+
+
+def smoke_study(study: Study) -> Study:
+    """The study shrunk by its own `smoke` section. Raises StudyError where it has none."""
+    if not study.smoke:
+        raise StudyError(f"study {study.name!r} has no `smoke:` section; add one, or run it whole")
+    return Study.model_validate_json(json.dumps(smoke_data(study)), strict=True)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings merge key by key; anything else is replaced."""
+    both = {
+        key: _merged(below[key], value)
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+        else value
+        for key, value in above.items()
+    }
+    return {**below, **both}
+
+
+def dump_study(study: Study) -> str:
+    """YAML that `parse_study` reads back to an equal Study."""
+    return HEADER + yaml.safe_dump(study_data(study), sort_keys=False, allow_unicode=True)
+
+
+def study_schema() -> dict[str, Any]:
+    """JSON Schema of the study file, for editors."""
+    schema = Study.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

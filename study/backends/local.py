@@ -1,0 +1,85 @@
+"""The local backend: the same plan, pool rules and stages in this process, without Ray."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import optuna
+
+from study.backends.proposals import METRIC, enumerated_points, sampler, search_space
+from study.backends.work import Listener, Point, TrialEnd, Work, WorkerTime, score, trials_at
+from study.backends.worker import StageRunner, load_runner, run_stage
+from study.plan import PlannedStage, Trial
+from study.pool import StagePool
+from study.store import Store
+
+WORKER = "local"
+
+
+class LocalBackend:
+    """One worker, one trial after another."""
+
+    def run(self, work: Work, listener: Listener) -> None:
+        """See `study.backends.work.Backend`."""
+        run = _LocalRun(work, listener)
+        for trial in work.trials:
+            run.pool.request(trial.chain)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(sampler=sampler(work), direction="maximize", study_name=METRIC)
+        space = search_space(work)
+        for point, value in work.scored:
+            study.add_trial(
+                optuna.trial.create_trial(params=dict(point), distributions=space, value=value)
+            )
+        for point in enumerated_points(work):
+            study.enqueue_trial(point)
+        for _ in range(work.proposals):
+            proposed = study.ask(space)
+            study.tell(proposed, run.reach(proposed.params))
+        listener.spent(WorkerTime(run.start_up_s, idle_s=0.0))
+
+
+class _LocalRun:
+    """The pool, and the one worker that empties it."""
+
+    def __init__(self, work: Work, listener: Listener) -> None:
+        self._work = work
+        self._listener = listener
+        self._store = Store(work.root)
+        self._runner: StageRunner | None = None
+        self.pool = StagePool(self._store.outcome)
+        self.start_up_s = 0.0
+
+    def reach(self, point: Point) -> float:
+        """Bring the point's trials to their ends; gives their score."""
+        trials = trials_at(self._work.study, self._work.bases, point)
+        for trial in trials:
+            self.pool.request(trial.chain)
+        ends = tuple(self._end(trial) for trial in trials)
+        for end in ends:
+            self._listener.finished(end)
+        return score(self._store, ends)
+
+    def _end(self, trial: Trial) -> TrialEnd:
+        while self.pool.end(trial.chain[-1].fingerprint) is None:
+            self._run_cohort(self.pool.take(WORKER))
+            self._listener.progress(self.pool.counts())
+        return TrialEnd(trial, self.pool.ends(trial.chain))
+
+    def _run_cohort(self, cohort: Iterable[PlannedStage]) -> None:
+        for planned in cohort:
+            try:
+                outcome = run_stage(self._store, self._loaded(), planned)
+            except Exception as error:  # what raised once is not trusted again: a fresh runner
+                self._runner = None
+                self.pool.worker_lost(WORKER, f"{type(error).__name__}: {error}")
+                return
+            self.pool.complete(WORKER, planned.fingerprint, outcome)
+
+    def _loaded(self) -> StageRunner:
+        if self._runner is None:
+            started = time.monotonic()
+            self._runner = load_runner(self._work.runner)
+            self.start_up_s += time.monotonic() - started
+        return self._runner

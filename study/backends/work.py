@@ -1,0 +1,123 @@
+"""What a backend is given and what it tells: the same for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from pbb.config import Base
+from pbb.records import Status
+from search_spaces.factors import Scalar
+from search_spaces.settings import TpeSearch
+from search_spaces.study_file import Study
+from study.plan import Trial, compile_trial, tuning_trials
+from study.pool import Counts, StageEnd
+from study.store import Store
+
+Point = Mapping[str, Scalar]
+"""What Optuna proposes: a run's factors, or with the design tpe a value for each nuisance."""
+
+
+@dataclass(frozen=True)
+class TrialEnd:
+    """A trial whose stages have all ended; `stages` are those of its chain that were wanted."""
+
+    trial: Trial
+    stages: tuple[StageEnd, ...]
+
+    @property
+    def status(self) -> Status:
+        """That of the evaluation, which inherits a failed ancestor's."""
+        return self.stages[-1].status
+
+    @property
+    def reason(self) -> str | None:
+        """Why the trial did not end well; null where it did."""
+        return self.stages[-1].reason
+
+
+@dataclass(frozen=True)
+class WorkerTime:
+    """Where a worker's seconds went beside the stages it ran."""
+
+    start_up_s: float
+    idle_s: float
+
+
+class Listener(Protocol):
+    """Whom a backend tells what happens, always from the thread that called `run`."""
+
+    def finished(self, end: TrialEnd) -> None:
+        """A trial has ended."""
+
+    def progress(self, counts: Counts) -> None:
+        """The stages stand so; told every now and then."""
+
+    def spent(self, time: WorkerTime) -> None:
+        """A worker has stopped; told once a worker."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Trials to bring to an end.
+
+    trials: what an enumerated design still lacks; empty for tpe.
+    scored: tpe's proposals of earlier launches and their scores.
+    bases: every base of the study by name, so that no trial hashes weights again.
+    root: the store's root. runner: see `study.backends.worker.load_runner`.
+    scratch: a private folder whose loss costs nothing. log: file for a backend's own chatter.
+    """
+
+    study: Study
+    trials: tuple[Trial, ...]
+    scored: tuple[tuple[Point, float], ...]
+    bases: Mapping[str, Base]
+    root: Path
+    scratch: Path
+    log: Path
+    runner: str
+
+    @property
+    def proposals(self) -> int:
+        """How many points are still to be proposed."""
+        search = self.study.search
+        if isinstance(search, TpeSearch):
+            return max(0, search.budget - len(self.scored))
+        return len(self.trials)
+
+
+class Backend(Protocol):
+    """Runs work to its end."""
+
+    def run(self, work: Work, listener: Listener) -> None:
+        """Return when every trial has ended. On Ctrl-C stop all workers and let it pass."""
+
+
+def trials_at(study: Study, bases: Mapping[str, Base], point: Point) -> tuple[Trial, ...]:
+    """The trials that a proposal means: one run, or with tpe one a seed."""
+    if isinstance(study.search, TpeSearch):
+        values = {name: float(value) for name, value in point.items() if value is not None}
+        return tuning_trials(study, values, bases.__getitem__)
+    return (compile_trial(study, point, bases.__getitem__),)
+
+
+def score(store: Store, ends: Sequence[TrialEnd]) -> float:
+    """Mean over trials of the share answered right on the split that plays the targets.
+
+    A trial without an evaluation (a diverged run, say) answers nothing right: the sampler learns
+    to stay away, and Optuna never meets a NaN.
+    """
+    return sum(_share_right(store, end) for end in ends) / len(ends)
+
+
+def _share_right(store: Store, end: TrialEnd) -> float:
+    if end.status is not Status.OK:
+        return 0.0
+    items = store.read_items(end.stages[-1].fingerprint)
+    asked = (pl.col("split") == end.trial.config.stand_in) & (pl.col("measure") == "execution")
+    right = items.filter(asked)["correct"]
+    return float(right.cast(pl.Float64).sum()) / max(1, len(right))

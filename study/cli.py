@@ -1,0 +1,248 @@
+"""`pbb-study`: plan, launch, status, report and their helpers.
+
+Exit codes: 0 done; 1 failed trials remain; 2 the user's input is wrong; 130 interrupted. Commands
+import what they need when they run, so that help, plan and schema stay quick.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from search_spaces.study_file import Study
+
+app = typer.Typer(
+    help="How many demonstrations is one instruction worth? Studies of Programming by Backprop.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="Base models: which there are, and fetching them.")
+app.add_typer(models_app, name="models")
+
+OUR_PACKAGES: Final = frozenset({"pbb", "search_spaces", "study", "analysis"})
+INTERRUPTED: Final = 130
+
+
+class Backend(StrEnum):
+    """Where stages run."""
+
+    RAY = "ray"
+    LOCAL = "local"
+
+
+StudyArgument = Annotated[str, typer.Argument(help="A study file, or a shipped study's name.")]
+RootOption = Annotated[Path, typer.Option(help="Folder of all studies and their shared stages.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SmokeOption = Annotated[bool, typer.Option("--smoke", help="Shrink by the study's smoke section.")]
+RUNS: Final = Path("runs")
+
+
+@app.command()
+def plan(
+    study: StudyArgument,
+    root: RootOption = RUNS,
+    smoke: SmokeOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a study would run, what is already there, and what it would cost."""
+    from pbb.models.registry import resolve
+    from study.cli_text import forecast_pairs, out, show_pairs
+    from study.forecast import forecast
+    from study.plan import make_plan
+    from study.store import Store
+
+    planned = make_plan(_study(study, smoke))
+    store = Store(root)
+    expected = forecast(planned, store.has, resolve)
+    if as_json:
+        trials = [
+            {
+                "id": trial.id,
+                "run": trial.run,
+                "factors": dict(trial.factors),
+                "stages": [stage.fingerprint for stage in trial.chain],
+                "cached": store.has(trial.chain[-1].fingerprint),
+            }
+            for trial in planned.trials
+        ]
+        name = planned.study.name
+        typer.echo(json.dumps({"study": name, "forecast": asdict(expected), "trials": trials}))
+        return
+    show_pairs(f"{planned.study.name}: {planned.study.question}", forecast_pairs(expected))
+    out.print(f"launch it: pbb-study launch {study} --root {root}{' --smoke' if smoke else ''}")
+
+
+@app.command()
+def launch(
+    study: StudyArgument,
+    root: RootOption = RUNS,
+    backend: Annotated[Backend, typer.Option(help="Where stages run.")] = Backend.RAY,
+    smoke: SmokeOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+) -> None:
+    """Run what is missing of a study, then write its report."""
+    from study.cli_text import err
+    from study.launch import launch as launch_study
+
+    chosen = _study(study, smoke)
+    try:
+        result = launch_study(chosen, root, backend.value, quiet=quiet)
+    except KeyboardInterrupt:
+        again = f"pbb-study launch {study} --root {root}{' --smoke' if smoke else ''}"
+        err.print(f"interrupted; finished stages are kept. Go on with: {again}")
+        raise typer.Exit(INTERRUPTED) from None
+    report(root / chosen.name)
+    if result.failed:
+        err.print(f"{result.failed} trials failed; see: pbb-study status {root / chosen.name}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(folder: Annotated[Path, typer.Argument(help="A study folder.")]) -> None:
+    """Show how far a study is, and what failed and why."""
+    from study.launch import status as study_status
+
+    typer.echo(study_status(folder))
+
+
+@app.command()
+def report(
+    source: Annotated[Path, typer.Argument(help="A study folder, or item rows (Parquet, CSV).")],
+    out: Annotated[Path | None, typer.Option(help="HTML file; default: report.html there.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn item rows into exchange rates: one offline HTML file, or JSON."""
+    from analysis.report import headline_sentences, rates_json, write_report
+
+    if as_json:
+        typer.echo(json.dumps(rates_json(source)))
+        return
+    beside = source if source.is_dir() else source.absolute().parent
+    written = out or beside / "report.html"
+    write_report(source, written)
+    for sentence in headline_sentences(source):
+        typer.echo(sentence)
+    typer.echo(f"report: {written}")
+
+
+@app.command()
+def data(
+    study: StudyArgument,
+    arm: Annotated[str, typer.Option(help="Whose documents.")] = "instruction",
+    count: Annotated[int, typer.Option(min=1, help="Documents of each kind.")] = 1,
+    smoke: SmokeOption = False,
+) -> None:
+    """Show training documents of an arm, stage by stage, with token counts."""
+    from search_spaces.errors import StudyError
+    from study.cli_text import show_sample
+    from study.plan import make_plan
+    from study.samples import samples
+
+    planned = make_plan(_study(study, smoke))
+    trial = next((t for t in planned.trials if t.config.arm == arm), None)
+    if trial is None:
+        arms = ", ".join(sorted({t.config.arm for t in planned.trials})) or "none planned"
+        raise StudyError(f"arm {arm!r} is not in study {planned.study.name!r}; it has: {arms}")
+    for sample in samples(trial, count):
+        show_sample(sample)
+
+
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context) -> None:
+    """List base models."""
+    if context.invoked_subcommand is not None:
+        return
+    from pbb.models.registry import available
+    from study.cli_text import show_pairs
+
+    rows = [
+        (
+            info.name,
+            f"{info.n_params:,} parameters" if info.at_hand else f"not at hand: {info.how_to_get}",
+        )
+        for info in available()
+    ]
+    show_pairs("bases (also: hub:owner/name@revision, a local folder, a GGUF file)", rows)
+
+
+@models_app.command()
+def fetch(name: Annotated[str, typer.Argument(help="smollm2")]) -> None:
+    """Fetch a base model's weights into the cache."""
+    from pbb.models.registry import SMOLLM2, UnknownModel
+    from study.cli_text import err
+    from study.fetch import FetchError, fetch_smollm2
+
+    if name != SMOLLM2:
+        raise UnknownModel(f"nothing to fetch for {name!r}; only {SMOLLM2!r} is fetched")
+    try:
+        typer.echo(f"{name}: {fetch_smollm2()}")
+    except FetchError as error:
+        err.print(str(error))
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the study file, for editors."""
+    from search_spaces.study_file import study_schema
+
+    typer.echo(json.dumps(study_schema(), indent=2))
+
+
+@app.command()
+def doctor(root: RootOption = RUNS) -> None:
+    """Check this machine: packages, Ray, accelerator, disk, bases."""
+    from study.cli_text import show_pairs
+    from study.doctor import checks
+
+    found = checks(root)
+    marks = {True: "ok", False: "note"}
+    show_pairs(
+        "doctor",
+        [
+            (c.name, f"{'WRONG' if c.needed and not c.ok else marks[c.ok]}: {c.found}")
+            for c in found
+        ],
+    )
+    if any(check.needed and not check.ok for check in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+) -> None:
+    """Copy a study so that it stands alone: folder, stages, model cards, items as CSV."""
+    from study.export import export as export_study
+
+    typer.echo(f"exported: {export_study(folder, out)}")
+
+
+def _study(path_or_name: str, smoke: bool) -> Study:
+    from search_spaces.study_file import load_study, smoke_study
+
+    study = load_study(path_or_name)
+    return smoke_study(study) if smoke else study
+
+
+def main() -> None:
+    """Entry point: a user's mistake becomes one message and exit code 2, a bug stays a traceback.
+
+    A mistake is a ValueError of a class that these packages define.
+    """
+    try:
+        app()
+    except ValueError as error:
+        if type(error).__module__.partition(".")[0] not in OUR_PACKAGES:
+            raise
+        typer.echo(f"pbb-study: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,86 @@
+"""What the commands print: one pair a line, aligned on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:  # samples brings transformers, which takes seconds
+    from study.forecast import Forecast
+    from study.samples import Sample
+
+out: Final = Console(highlight=False, markup=False, soft_wrap=True)
+err: Final = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_pairs(title: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """A title and `key  value` lines."""
+    if not out.is_terminal:
+        out.print(title)
+        for key, value in pairs:
+            out.print(f"  {key}: {value}")
+        return
+    table = Table(title=title, title_justify="left", show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for key, value in pairs:
+        table.add_row(Text(key), Text(value))
+    out.print(table)
+
+
+def forecast_pairs(forecast: Forecast) -> list[tuple[str, str]]:
+    """A forecast in words; every number that is an assumption says so."""
+    to_run = forecast.runs - forecast.runs_cached
+    repeats = f", {forecast.repeats} proposals" if forecast.repeats > 1 else ""
+    width = (
+        "none: it takes both arms of a rate on two seeds or more"
+        if forecast.interval_dex is None
+        else f"about {forecast.interval_dex:.2f} decades wide, a factor of "
+        f"{10 ** (forecast.interval_dex / 2):.1f} either way ({forecast.programs} programs x "
+        f"{forecast.seeds} seeds; rough)"
+    )
+    rate = f"{forecast.flop_per_s:.1g} FLOP/s on {forecast.device}"
+    return [
+        ("comparisons", str(forecast.comparisons)),
+        ("runs", f"{to_run} new, {forecast.runs_cached} cached{repeats}"),
+        (
+            "stages",
+            f"{forecast.stages - forecast.stages_cached} new, {forecast.stages_cached} cached",
+        ),
+        ("training", f"{forecast.train_tokens:,} tokens"),
+        ("evaluation", f"{forecast.evaluated_items:,} items"),
+        ("device time", f"about {duration(forecast.device_seconds)} (rough; assumes {rate})"),
+        ("disk", f"about {size(forecast.disk_bytes)}"),
+        ("95% interval", width),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit a person would use."""
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: int) -> str:
+    """Bytes in decimal units."""
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= length:
+            return f"{count / length:.1f} {unit}"
+    return f"{count} B"
+
+
+def show_sample(sample: Sample) -> None:
+    """One document: what is given, then, marked, what is learnt."""
+    out.print(
+        f"-- {sample.stage}: {sample.kind} "
+        f"({sample.prompt_tokens} prompt + {sample.target_tokens} target tokens)"
+    )
+    given = [f"   | {line}" for line in sample.prompt.splitlines()]
+    learnt = [f"   > {line}" for line in sample.completion.splitlines()]
+    out.print("\n".join([*given, *learnt]))

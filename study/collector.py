@@ -1,0 +1,112 @@
+"""Turns ended trials into the study folder's item rows and trial rows, as they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+import polars as pl
+
+from pbb.records import SCHEMA_KEY, SCHEMA_VERSION, Status
+from search_spaces.study_file import Study
+from study.backends.work import TrialEnd, WorkerTime, score
+from study.files import write_parquet
+from study.folder import StudyFolder
+from study.plan import Trial
+from study.pool import Counts
+from study.progress import Display
+from study.rows import item_rows
+from study.store import Store
+from study.trials import cancelled_row, charged, ended_row, kind_of, read_trials, write_trials
+
+WRITE_EVERY_S: Final = 2.0
+"""The trial table is rewritten at most so often, so that thousands of trials stay cheap."""
+
+
+class Collector:
+    """A backend's listener. Rows of an earlier launch are kept while their trial is not run again."""
+
+    def __init__(self, study: Study, folder: StudyFolder, store: Store, display: Display) -> None:
+        self._study = study
+        self._folder = folder
+        self._store = store
+        self._display = display
+        self._began_s = time.monotonic()
+        self._written_s = 0.0
+        self._charged: set[str] = set()
+        self._times: list[WorkerTime] = []
+        self._worked: list[str] = []
+        """Trials that this launch ran a stage for."""
+        self.rows: dict[str, dict[str, Any]] = {
+            row["trial"]: row for row in read_trials(folder.trials)
+        }
+        self.run: set[str] = set()
+        """Stages that this launch ran."""
+
+    def is_complete(self, trial: Trial) -> bool:
+        """True when an earlier launch brought the trial to a good end and its rows are there."""
+        row = self.rows.get(trial.id)
+        ended = row is not None and row["status"] == Status.OK.value
+        return ended and self._folder.items(trial.id).is_file()
+
+    def finished(self, end: TrialEnd) -> None:
+        """Write the trial's item rows, then its trial row."""
+        accuracy = None
+        if end.status is Status.OK:
+            neutral = self._store.read_items(end.stages[-1].fingerprint)
+            self._write_items(end.trial, item_rows(self._study, end.trial, neutral))
+            accuracy = score(self._store, [end])
+        new = [s for s in end.stages if not s.cached and s.outcome is not None]
+        own = [s for s in new if s.fingerprint not in self.run]
+        self.run.update(s.fingerprint for s in own)
+        if own:
+            self._worked.append(end.trial.id)
+        resources = self._study.resources
+        devices = resources.gpus_per_worker or float(resources.cpus_per_worker)
+        kinds = kind_of(end.trial)
+        cost = charged(((kinds[s.fingerprint], s) for s in own), devices)
+        wall_s = time.monotonic() - self._began_s
+        self.rows[end.trial.id] = ended_row(end, accuracy, cost, wall_s)
+        if time.monotonic() - self._written_s > WRITE_EVERY_S:
+            self._write()
+
+    def progress(self, counts: Counts) -> None:
+        """Show it."""
+        self._display.update(counts)
+
+    def spent(self, time: WorkerTime) -> None:
+        """Remember it; `close` shares it out."""
+        self._times.append(time)
+
+    def close(self, trials: Iterable[Trial] | None) -> None:
+        """Share out start-up and idle time, cancel what did not end, write the table.
+
+        trials: those of the plan, in its order; null where trials are proposed one by one.
+        """
+        self._share_out()
+        if trials is not None:
+            planned = {trial.id: trial for trial in trials}
+            self.rows = {
+                name: self.rows.get(name) or cancelled_row(trial)
+                for name, trial in planned.items()
+            }
+        self._write()
+
+    def _share_out(self) -> None:
+        """Equal shares for all trials that this launch ran a stage for."""
+        resources = self._study.resources
+        devices = resources.gpus_per_worker or float(resources.cpus_per_worker)
+        share = devices / max(1, len(self._worked))
+        for name in self._worked:
+            row = self.rows[name]
+            row["startup_device_s"] += share * sum(t.start_up_s for t in self._times)
+            row["idle_device_s"] += share * sum(t.idle_s for t in self._times)
+
+    def _write_items(self, trial: Trial, rows: pl.DataFrame) -> None:
+        metadata = {SCHEMA_KEY: str(SCHEMA_VERSION)}
+        write_parquet(self._folder.items(trial.id), rows, metadata)
+
+    def _write(self) -> None:
+        write_trials(self._folder.trials, self.rows.values())
+        self._written_s = time.monotonic()

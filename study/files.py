@@ -1,0 +1,69 @@
+"""Files that are whole or absent: temporary file, fsync, `os.replace`.
+
+Polars, like most writers, leaves half a file behind when its process dies; these do not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+TEMPORARY: Final = ".tmp-"
+"""Prefix of files under way; a reader skips them and a launch removes them."""
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file beside `path`, then put it there in one step.
+
+    The folder is made where it is missing. A reader sees the old file or the new one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}-{path.name}")
+    try:
+        write(temporary)
+        sync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text as UTF-8, with line feeds as given."""
+    write_atomically(path, lambda file: file.write_bytes(text.encode("utf-8")))
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Indented JSON in the mapping's order. Raises ValueError for NaN, which is no JSON."""
+    text = json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def write_parquet(
+    path: Path, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
+) -> None:
+    """A frame as zstd Parquet; `metadata` goes into the file's own key-value pairs."""
+    pairs = dict(metadata or {})
+    write_atomically(path, lambda file: frame.write_parquet(file, metadata=pairs))
+
+
+def sync(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove files of `folder` whose writers died. Call it only while no one writes there."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)

@@ -1,0 +1,95 @@
+"""A study file becomes a plan: trials, each a chain of stages known by their fingerprints. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pbb.config import Base, EvaluateStage, RunConfig, TrainStage
+from pbb.curricula import compile_run
+from pbb.models.registry import resolve as resolve_base
+from search_spaces.factors import ENUMERATION_ORDER, Factors, Scalar
+from search_spaces.runs import proposed_nuisances, run_config
+from search_spaces.samplers import points, tuning_points
+from search_spaces.study_file import Study
+from study.identity import fingerprint
+
+Resolve = Callable[[str], Base]
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage and the fingerprint of its result, which covers everything it builds on."""
+
+    fingerprint: str
+    parent: str | None
+    stage: TrainStage | EvaluateStage
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run and its evaluation.
+
+    run: fingerprint of the trained weights; of the evaluation where nothing is trained.
+    nuisances: the values proposed for this trial; empty unless the study tunes.
+    chain: stages in order; the last one is the evaluation.
+    """
+
+    id: str
+    run: str
+    factors: Factors
+    nuisances: Mapping[str, float]
+    config: RunConfig
+    chain: tuple[PlannedStage, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study's trials. Empty where `tpe` proposes them one by one (`tuning_trials`)."""
+
+    study: Study
+    trials: tuple[Trial, ...]
+
+    def stages(self) -> dict[str, PlannedStage]:
+        """Fingerprint -> stage, each once, parents before children."""
+        return {stage.fingerprint: stage for trial in self.trials for stage in trial.chain}
+
+
+def make_plan(study: Study, resolve: Resolve = resolve_base) -> Plan:
+    """Every trial of the study's design. Raises StudyError, UnknownModel."""
+    return Plan(study, tuple(compile_trial(study, point, resolve) for point in points(study)))
+
+
+def compile_trial(
+    study: Study, factors: Mapping[str, Scalar], resolve: Resolve = resolve_base
+) -> Trial:
+    """Factors and proposed nuisances (dotted paths into `train`) -> the chain that gives the run.
+
+    Raises StudyError where the factors are no valid run, UnknownModel as `resolve` does.
+    """
+    config = run_config(study, factors)
+    chain = _chained(compile_run(config, resolve(config.model)))
+    trained = [s.fingerprint for s in chain if s.stage.kind == "train"]
+    return Trial(
+        id=fingerprint(config, parent=chain[-1].fingerprint),
+        run=trained[-1] if trained else chain[-1].fingerprint,
+        factors={name: factors[name] for name in ENUMERATION_ORDER},
+        nuisances=proposed_nuisances(factors),
+        config=config,
+        chain=chain,
+    )
+
+
+def tuning_trials(
+    study: Study, nuisances: Mapping[str, float], resolve: Resolve = resolve_base
+) -> tuple[Trial, ...]:
+    """One proposal of the design tpe: a trial a seed, evaluated on validation programs."""
+    return tuple(compile_trial(study, point, resolve) for point in tuning_points(study, nuisances))
+
+
+def _chained(stages: tuple[TrainStage | EvaluateStage, ...]) -> tuple[PlannedStage, ...]:
+    chain: list[PlannedStage] = []
+    for stage in stages:
+        parent = chain[-1].fingerprint if chain else None
+        chain.append(PlannedStage(fingerprint(stage, parent=parent), parent, stage))
+    return tuple(chain)

@@ -1,0 +1,260 @@
+"""The rules of the stage pool: what is run next, once, by whom. No Ray, no clock, no files.
+
+1. A stage that the store has is not run again.
+2. A stage that is in flight is joined, not repeated.
+3. Ready stages that share a base and a step shape form a cohort, run side by side by one worker.
+4. A stage whose worker was lost is put back, a bounded number of times, then recorded as failed;
+   what builds on a failed stage fails with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from pbb.config import TrainStage
+from pbb.records import StageOutcome, Status
+from study.plan import PlannedStage
+
+MAX_ATTEMPTS: Final = 3
+"""So many workers may be lost on a stage before it counts as failed."""
+
+CohortKey = tuple[object, ...]
+
+
+class State(StrEnum):
+    """Where a stage stands. `waiting` for its parent; `ready` for a worker."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+FINAL: Final = frozenset({State.DONE, State.FAILED})
+
+
+@dataclass(frozen=True)
+class StageEnd:
+    """How a stage ended. cached: it was committed before it was asked for."""
+
+    fingerprint: str
+    status: Status
+    reason: str | None
+    cached: bool
+    outcome: StageOutcome | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Stages by where they stand; `cached` had ended, well or ill, before they were asked for."""
+
+    done: int
+    cached: int
+    running: int
+    waiting: int
+    failed: int
+
+
+@dataclass
+class _Node:
+    planned: PlannedStage
+    order: int
+    depth: int
+    state: State = State.WAITING
+    descendants: int = 0
+    height: int = 0
+    attempts: int = 0
+    end: StageEnd | None = None
+    children: list[_Node] = field(default_factory=list)
+
+
+def cohort_key(planned: PlannedStage) -> CohortKey:
+    """Stages of equal keys may run side by side on one frozen base.
+
+    The key holds the base, the kind and the step shape, and nothing of the corpus. A stage that
+    trains all weights shares its base with none.
+    """
+    stage = planned.stage
+    if not isinstance(stage, TrainStage):
+        shape = (stage.batch_size, stage.max_new_tokens)
+        return (stage.base.sha256, stage.kind, stage.numerics.model_dump_json(), shape)
+    steps = (stage.recipe.steps, stage.recipe.tokens_per_step)
+    alone = planned.fingerprint if stage.lora.rank == 0 else None
+    return (stage.base.sha256, stage.kind, stage.numerics.model_dump_json(), steps, alone)
+
+
+class StagePool:
+    """The stages that are wanted, and how far each has got.
+
+    committed: the outcome that the store has for a fingerprint, or null. It is asked when a stage
+    is first wanted.
+    """
+
+    def __init__(
+        self, committed: Callable[[str], StageOutcome | None], *, cohort_size: int = 1
+    ) -> None:
+        self._committed = committed
+        self._cohort_size = cohort_size
+        self._nodes: dict[str, _Node] = {}
+        self._ready: dict[str, _Node] = {}
+        self._in_hand: dict[str, list[_Node]] = {}
+        self._base_of: dict[str, object] = {}
+        """The base that each worker last worked on, which it has loaded."""
+
+    def request(self, chain: Sequence[PlannedStage]) -> None:
+        """Want the last stage of a chain, and what it builds on unless that is committed."""
+        stages = {stage.fingerprint: stage for stage in chain}
+        step: PlannedStage | None = chain[-1]
+        wanted: list[tuple[PlannedStage, StageOutcome | None]] = []
+        while step is not None and step.fingerprint not in self._nodes:
+            outcome = self._committed(step.fingerprint)
+            wanted.append((step, outcome))
+            if outcome is not None or step.parent is None:
+                break
+            step = stages[step.parent]
+        for planned, outcome in reversed(wanted):
+            self._add(planned, outcome)
+
+    def take(self, worker: str) -> tuple[PlannedStage, ...]:
+        """The next cohort for the worker; empty where nothing is ready.
+
+        A worker that asks while it has a cohort in hand has lost it.
+        """
+        self.worker_lost(worker, "the worker started afresh")
+        if not self._ready:
+            return ()
+        first = min(self._ready.values(), key=lambda node: self._rank(node, worker))
+        key = cohort_key(first.planned)
+        alike = [node for node in self._ready.values() if cohort_key(node.planned) == key]
+        alike.sort(key=lambda node: (node is not first, self._rank(node, worker)))
+        cohort = alike[: self._cohort_size]
+        for node in cohort:
+            del self._ready[node.planned.fingerprint]
+            node.state = State.RUNNING
+        self._in_hand[worker] = cohort
+        self._base_of[worker] = first.planned.stage.base.sha256
+        return tuple(node.planned for node in cohort)
+
+    def complete(self, worker: str, fingerprint: str, outcome: StageOutcome) -> None:
+        """The worker has run the stage. Any status but ok fails what builds on it."""
+        node = self._nodes[fingerprint]
+        held = self._in_hand.get(worker, [])
+        self._in_hand[worker] = [other for other in held if other is not node]
+        if node.state in FINAL:
+            return
+        end = StageEnd(fingerprint, outcome.status, outcome.reason, False, outcome)
+        self._finish(node, end)
+
+    def worker_lost(self, worker: str, reason: str) -> None:
+        """Put back what the worker had in hand, or fail what was lost too often."""
+        for node in self._in_hand.pop(worker, []):
+            if node.state is not State.RUNNING:
+                continue
+            node.attempts += 1
+            if node.attempts < MAX_ATTEMPTS:
+                self._make_ready(node)
+            else:
+                self._fail(node, f"{node.attempts} attempts lost their worker; the last: {reason}")
+
+    def abandon(self, reason: str) -> None:
+        """Fail every stage that has not ended: nobody is left to run it."""
+        for node in self._nodes.values():
+            if node.state not in FINAL:
+                self._fail(node, reason)
+        self._in_hand.clear()
+
+    def end(self, fingerprint: str) -> StageEnd | None:
+        """How a stage ended; null while it has not, or where nobody wanted it."""
+        node = self._nodes.get(fingerprint)
+        return node.end if node else None
+
+    def ends(self, chain: Iterable[PlannedStage]) -> tuple[StageEnd, ...]:
+        """How the stages of a chain ended, without those that were not wanted or go on."""
+        found = (self.end(planned.fingerprint) for planned in chain)
+        return tuple(end for end in found if end is not None)
+
+    def is_idle(self) -> bool:
+        """True when every stage wanted so far has ended."""
+        return all(node.state in FINAL for node in self._nodes.values())
+
+    def counts(self) -> Counts:
+        """Where the stages stand; their sum is the number of stages wanted so far."""
+        nodes = self._nodes.values()
+        cached = sum(node.end is not None and node.end.cached for node in nodes)
+        of = Counter(node.state for node in nodes if node.end is None or not node.end.cached)
+        return Counts(
+            done=of[State.DONE],
+            cached=cached,
+            running=of[State.RUNNING],
+            waiting=of[State.WAITING] + of[State.READY],
+            failed=of[State.FAILED],
+        )
+
+    def _add(self, planned: PlannedStage, outcome: StageOutcome | None) -> None:
+        """A new stage; its parent is known already unless the stage itself is committed."""
+        parent = self._nodes.get(planned.parent) if planned.parent else None
+        fingerprint = planned.fingerprint
+        node = _Node(planned, len(self._nodes), parent.depth + 1 if parent else 0)
+        self._nodes[fingerprint] = node
+        if outcome is not None:
+            end = StageEnd(fingerprint, outcome.status, outcome.reason, True, outcome)
+            self._finish(node, end)
+            return
+        if parent is None or parent.state is State.DONE:
+            self._make_ready(node)
+            return
+        if parent.state is State.FAILED and parent.end is not None:
+            self._finish(node, _inherited(node, parent.end))
+            return
+        parent.children.append(node)
+        self._count_upwards(planned, height=1)
+
+    def _count_upwards(self, planned: PlannedStage, height: int) -> None:
+        above = self._nodes.get(planned.parent) if planned.parent else None
+        while above is not None:
+            above.descendants += 1
+            above.height = max(above.height, height)
+            height += 1
+            above = self._nodes.get(above.planned.parent) if above.planned.parent else None
+
+    def _rank(self, node: _Node, worker: str) -> tuple[object, ...]:
+        """Least first. What several chains wait for goes before all else, the most wanted first.
+
+        Then the base that the worker has loaded; then the chain nearest its end, so that trials
+        finish evenly and early; then the order of the plan.
+        """
+        branches = node.descendants if node.descendants > node.height else 0
+        other_base = self._base_of.get(worker) != node.planned.stage.base.sha256
+        return (-branches, other_base, -node.depth, node.order)
+
+    def _make_ready(self, node: _Node) -> None:
+        node.state = State.READY
+        self._ready[node.planned.fingerprint] = node
+
+    def _finish(self, node: _Node, end: StageEnd) -> None:
+        self._ready.pop(node.planned.fingerprint, None)
+        node.end = end
+        node.state = State.DONE if end.status is Status.OK else State.FAILED
+        for child in node.children:
+            if child.state in FINAL:
+                continue
+            if node.state is State.DONE:
+                self._make_ready(child)
+            else:
+                self._finish(child, _inherited(child, end))
+
+    def _fail(self, node: _Node, reason: str) -> None:
+        fingerprint = node.planned.fingerprint
+        self._finish(node, StageEnd(fingerprint, Status.FAILED, reason, False, None))
+
+
+def _inherited(node: _Node, end: StageEnd) -> StageEnd:
+    """A descendant's end: the failed stage's status and reason, and where they came from."""
+    origin = "" if end.reason and end.reason.startswith("stage ") else f"stage {end.fingerprint}: "
+    reason = f"{origin}{end.reason or end.status.value}"
+    return StageEnd(node.planned.fingerprint, end.status, reason, False, None)

@@ -1,0 +1,169 @@
+"""The stage store: what has been computed, by fingerprint, shared by all studies under one root.
+
+`<root>/stages/<fingerprint>/` holds a stage's files, `stage.json` and, written last, the mark
+`done`. A folder gets its name in one step when everything in it is on the disk, so any process may
+die at any moment, and several may compute one stage: the first to finish wins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from pbb.config import EvaluateStage, TrainStage
+from pbb.records import StageOutcome, Status
+from study.files import sync, write_json
+from study.processes import ProcessName
+
+STAGES: Final = "stages"
+DONE: Final = "done"
+STAGE_FILE: Final = "stage.json"
+ITEMS_FILE: Final = "items.parquet"
+ABANDONED_AFTER_S: Final = 7 * 24 * 3600.0
+"""A private folder of another machine counts as abandoned when untouched for so long."""
+
+REPRODUCIBLE: Final = frozenset({Status.OK, Status.DIVERGED})
+"""Endings that the stage alone decides, so worth keeping; memory and crashes depend on the host."""
+
+
+class Store:
+    """Committed stages under `root`.
+
+    Cheap to make; holds no state of its own, so processes on machines that share the file system
+    may each have one.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._stages = self.root / STAGES
+        self._private = self._stages / ".tmp"
+
+    def path(self, fingerprint: str) -> Path:
+        """Where the stage's files are, or would be."""
+        return self._stages / fingerprint
+
+    def has(self, fingerprint: str) -> bool:
+        """True when the stage is committed and all files that its mark lists are whole."""
+        return self._is_whole(self.path(fingerprint))
+
+    def begin(self, fingerprint: str) -> Path:
+        """A new empty folder, private to the caller, to compute the stage in."""
+        name = f"{fingerprint}@{ProcessName.own()}@{uuid.uuid4().hex[:8]}"
+        folder = self._private / name
+        folder.mkdir(parents=True)
+        return folder
+
+    def commit(
+        self,
+        fingerprint: str,
+        folder: Path,
+        stage: TrainStage | EvaluateStage,
+        parent: str | None,
+        outcome: StageOutcome,
+    ) -> bool:
+        """Publish the files in `folder`, which came from `begin`, and give the folder up.
+
+        Returns False where another process was first; its files stay. Raises ValueError for an
+        outcome that another attempt may change (out of memory, a crash): those are not results.
+        """
+        if outcome.status not in REPRODUCIBLE:
+            raise ValueError(
+                f"stage {fingerprint} ended as {outcome.status.value!r}, which is no result; "
+                "discard its folder and run it again"
+            )
+        _seal(folder, _description(fingerprint, stage, parent, outcome))
+        final = self.path(fingerprint)
+        while not self.has(fingerprint):
+            try:
+                folder.replace(final)
+            except OSError:
+                if not final.exists():
+                    raise
+                self._set_aside(final)
+            else:
+                sync(self._stages)
+                return True
+        self.discard(folder)
+        return False
+
+    def discard(self, folder: Path) -> None:
+        """Give up a folder that came from `begin`."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def outcome(self, fingerprint: str) -> StageOutcome | None:
+        """How a committed stage ended; null where it is not committed."""
+        if not self.has(fingerprint):
+            return None
+        return StageOutcome.model_validate(self._description(fingerprint)["outcome"])
+
+    def read_items(self, fingerprint: str) -> pl.DataFrame:
+        """Neutral item rows of a committed evaluation. Raises FileNotFoundError where none are."""
+        return pl.read_parquet(self.path(fingerprint) / ITEMS_FILE)
+
+    def sweep(self) -> None:
+        """Remove private folders whose processes are dead; those of living ones stay."""
+        if not self._private.is_dir():
+            return
+        for folder in self._private.iterdir():
+            _, owner, _ = [*folder.name.split("@"), "", "", ""][:3]
+            process = ProcessName.parse(owner)
+            if (process is not None and process.is_dead()) or _is_ancient(folder):
+                self.discard(folder)
+
+    def _description(self, fingerprint: str) -> dict[str, Any]:
+        text = (self.path(fingerprint) / STAGE_FILE).read_text("utf-8")
+        description: dict[str, Any] = json.loads(text)
+        return description
+
+    def _set_aside(self, incomplete: Path) -> None:
+        """Move away a folder that is not whole, such as one that a copy left unfinished."""
+        aside = self.begin(incomplete.name)
+        with contextlib.suppress(FileNotFoundError):
+            incomplete.replace(aside / "incomplete")
+        self.discard(aside)
+
+    @staticmethod
+    def _is_whole(folder: Path) -> bool:
+        try:
+            sizes: dict[str, int] = json.loads((folder / DONE).read_text("utf-8"))["bytes"]
+            return all((folder / name).stat().st_size == size for name, size in sizes.items())
+        except (OSError, ValueError, KeyError):
+            return False
+
+
+def _description(
+    fingerprint: str, stage: TrainStage | EvaluateStage, parent: str | None, outcome: StageOutcome
+) -> dict[str, Any]:
+    return {
+        "fingerprint": fingerprint,
+        "parent": parent,
+        "outcome": json.loads(outcome.model_dump_json()),  # a NaN becomes null
+        "stage": stage.model_dump(mode="json"),
+    }
+
+
+def _seal(folder: Path, description: Mapping[str, Any]) -> None:
+    """Bring everything in `folder` to the disk, the mark `done` last."""
+    write_json(folder / STAGE_FILE, description)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DONE)
+    for path in files:
+        sync(path)
+    for path in sorted(path for path in folder.rglob("*") if path.is_dir()):
+        sync(path)
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    write_json(folder / DONE, {"bytes": sizes})
+
+
+def _is_ancient(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S
+    except FileNotFoundError:
+        return False

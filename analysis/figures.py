@@ -39,6 +39,7 @@ def dose_response(result: Result) -> go.Figure:
     zero, left, right = ticks[0] - step, ticks[0] - 1.35 * step, ticks[-1] + 0.35 * step
     figure = go.Figure(layout=_layout("demonstrations per program (log scale)"))
     _add_levels(figure, result, left, right)
+    _add_dots(figure, result, zero)
     _add_curve(figure, result, zero)
     _add_rate(figure, result, ticks[0], ticks[-1], step)
     figure.update_xaxes(
@@ -103,9 +104,8 @@ def _add_levels(figure: go.Figure, result: Result, left: float, right: float) ->
         _note(figure, right, y, text, colour=COLOUR[each.series], xanchor="left")
 
 
-def _add_curve(figure: go.Figure, result: Result, zero: float) -> None:
-    """Demonstrations: a faint dot per program, the fit, means with intervals; and n = 0."""
-    colour = COLOUR["demonstrations"]
+def _add_dots(figure: go.Figure, result: Result, zero: float) -> None:
+    """A faint dot per program at every n, and at n = 0."""
     placed = [(math.log10(level.n), level) for level in result.contest.demonstrations]
     none = result.contest.at("none")
     for x, level in [*placed, *([(zero, none)] if none else [])]:
@@ -117,12 +117,16 @@ def _add_curve(figure: go.Figure, result: Result, zero: float) -> None:
             marker={"color": _faint(COLOUR[level.series], 0.28), "size": 5},
             hoverinfo="skip",
         )
+
+
+def _add_curve(figure: go.Figure, result: Result, zero: float) -> None:
+    """The fit through the demonstrations, their means with intervals, and the mean at n = 0."""
     fit = curve_fit(result.contest)
     figure.add_scatter(
         x=[math.log10(n) for n, _ in fit],
         y=[accuracy for _, accuracy in fit],
         mode="lines",
-        line={"color": colour, "width": 2.2},
+        line={"color": COLOUR["demonstrations"], "width": 2.2},
         hoverinfo="skip",
     )
     means = [each for each in result.levels if each.series in ("demonstrations", "none")]
@@ -157,36 +161,26 @@ def _add_rate(figure: go.Figure, result: Result, first: float, last: float, step
         _add_interval(figure, rate, y, first, last, step)
     if rate.rate is not None:
         x, text = math.log10(rate.rate), f"1 instruction ≈ {number(rate.rate)} demonstrations"
-        colour = COLOUR["instruction"]
-        figure.add_scatter(
-            x=[x, x],
-            y=[-0.02, y],
-            mode="lines",
-            line={"color": colour, "dash": "dot", "width": 1.5},
-        )
-        figure.add_scatter(
-            x=[x],
-            y=[y],
-            mode="markers",
-            marker={"color": colour, "size": 13, "symbol": "diamond"},
-            hovertemplate=f"{text}<extra></extra>",
-        )
+        drop = {"color": COLOUR["instruction"], "dash": "dot", "width": 1.5}
+        figure.add_scatter(x=[x, x], y=[-0.02, y], mode="lines", line=drop, hoverinfo="skip")
+        xs, symbols, width = [x], ["diamond"], 0
     else:
         right = rate.state == "right_censored"
-        x = last if right else first
-        text = f"1 instruction {'>' if right else '<'} {number(rate.bound or 0)} demonstrations"
-        text = escape(text)
-        figure.add_scatter(
-            x=[x, x + (0.3 if right else -0.3) * step],
-            y=[y, y],
-            mode="lines+markers",
-            line={"color": COLOUR["instruction"], "width": 5},
-            marker={
-                "symbol": ["circle", "triangle-right" if right else "triangle-left"],
-                "size": 13,
-            },
-            hovertemplate=f"{text}<extra></extra>",
+        sign = "&gt;" if right else "&lt;"
+        x, text = (
+            last if right else first,
+            f"1 instruction {sign} {number(rate.bound or 0)} demonstrations",
         )
+        xs, width = [x, x + (0.3 if right else -0.3) * step], 5
+        symbols = ["circle", "triangle-right" if right else "triangle-left"]
+    figure.add_scatter(
+        x=xs,
+        y=[y] * len(xs),
+        mode="lines+markers",
+        line={"color": COLOUR["instruction"], "width": width},
+        marker={"color": COLOUR["instruction"], "symbol": symbols, "size": 13},
+        hovertemplate=f"{text}<extra></extra>",
+    )
     anchor = "right" if x > (first + last) / 2 else "left"
     _note(figure, x, y + 0.055, f"<b>{text}</b>", xanchor=anchor)
 

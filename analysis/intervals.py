@@ -6,6 +6,17 @@ stage 1 share is drawn by stage-1 seed and moves them together; the rest is pool
 noisier than the pool keeping its own scale. Residuals are in units of sqrt(p(1-p)), because an arm
 near 0 or 1 has no room to vary, and are inflated for the degrees of freedom that the means used
 up. A bootstrap of items or of programs alone leaves run noise out and covers far too seldom.
+
+Simulated coverage of the rate's nominal 95% interval (600 studies each, standard error about 1
+point; six n, ten items a program; the worlds of tests/analysis/test_intervals.py):
+
+    programs x stage-1 seeds          20 x 2   40 x 3   100 x 5
+    independent runs                    97       96       95
+    luck of stage 1 shared by arms      98       98       98
+    stage 1 moves the instruction       94       92       94    (another 600 of the last: 92)
+
+So where a stage 1's luck touches the instruction alone, intervals are a little too narrow: pooling
+lends that arm more degrees of freedom than its few seeds have.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from analysis.sentences import (
     percent,
     points,
     rate_cell,
+    sentence,
 )
 
 OPEN_FIGURES: Final = 6
@@ -135,7 +136,7 @@ def _blocks(results: Sequence[Result]) -> list[Block]:
                 label,
                 pair_words(result.contest.pair),
                 result.contest.pair.label,
-                headline_sentences([result])[0],
+                sentence(result, label),
                 index < OPEN_FIGURES and (result.headline or not main),
                 figures,
                 tuple(_contrast_row(each) for each in result.contrasts),

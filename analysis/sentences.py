@@ -38,6 +38,7 @@ def sentence(result: Result, label: str) -> str:
     """What one instruction was worth, with its interval or with the reason there is none."""
     rate, pair = result.rate, result.contest.pair
     formats = f"{pair.instruction} against {pair.demonstrations}"
+    formats += ", a practitioner pair" if pair.label == "practitioner" else ""
     what = f"{SHOWN[pair.demonstration_format]} demonstrations"
     caution = f"; {rate.reason}" if rate.reason else ""
     if rate.state == "not_comparable":
@@ -139,4 +140,6 @@ def _spread(factors: dict[str, Any]) -> dict[str, Any]:
 def _named(name: str, value: Any) -> str:
     if value is None:
         return f"{NAMES.get(name, name)} unknown"
+    if (name, value) == ("curriculum", "none"):
+        return "untuned"
     return str(value) if isinstance(value, str) else f"{NAMES.get(name, name)} {value}"

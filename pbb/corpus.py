@@ -26,7 +26,8 @@ MEANING_INPUTS: Final = 32
 """A meaning is the tuple of answers on 0 .. 31, whatever inputs a study uses."""
 MAX_SHARE_OF_ONE_ANSWER: Final = 0.2
 """No constant, and not the input itself, is right on more than this share of a program's items."""
-MAX_PROPOSALS: Final = 200_000
+MAX_IDLE_PROPOSALS: Final = 20_000
+"""So many proposals in a row without a new program: the domain is exhausted."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,11 @@ def distinct_bodies(
     config: CorpusConfig, rng: np.random.Generator, taken: Collection[str]
 ) -> Iterator[Body]:
     """Fair bodies of pairwise different meaning, none of a meaning in `taken`."""
-    seen: set[str] = set()
+    seen: set[str] = set(taken)
     answers: set[tuple[int, ...]] = set()
-    for _ in range(MAX_PROPOSALS):
+    idle = 0
+    while idle < MAX_IDLE_PROPOSALS:
+        idle += 1
         body = propose(config.domain, rng)
         if body is None or body.answers in answers:
             continue
@@ -110,13 +113,14 @@ def distinct_bodies(
             hashed = meaning(body.source)
         except EvaluationError:
             continue
-        if hashed not in taken and hashed not in seen:
+        if hashed not in seen:
             seen.add(hashed)
             answers.add(body.answers)
+            idle = 0
             yield body
     raise ValueError(
-        f"{config.domain} has too few distinct programs: {len(seen)} found in {MAX_PROPOSALS} "
-        "proposals; allow more steps, paths or constants, or ask for fewer programs"
+        f"{config.domain} has too few distinct programs: after {len(answers)}, none in "
+        f"{idle} proposals; allow more steps, paths or constants, or ask for fewer programs"
     )
 
 

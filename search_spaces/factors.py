@@ -42,9 +42,9 @@ def _demonstrations(n: object) -> object:
     return n
 
 
-Many = Annotated[tuple[T, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+Many = Annotated[tuple[T, ...], Field(min_length=1), BeforeValidator(as_tuple)]
 NonNegative = Annotated[int, Field(ge=0)]
-Demonstrations = Annotated[int, BeforeValidator(_demonstrations), Field(ge=1)]
+Demonstrations = Annotated[int, Field(ge=1), BeforeValidator(_demonstrations)]
 
 
 class FactorGrid(Frozen):

@@ -54,6 +54,12 @@ Nuisance = Annotated[
     Annotated[float, Tag("value")] | Annotated[Range, Tag("range")], Discriminator(_nuisance_kind)
 ]
 
+Grids = Annotated[
+    tuple[FactorGrid, ...],
+    Field(min_length=1),
+    BeforeValidator(as_tuple, json_schema_input_type=FactorGrid | list[FactorGrid]),
+]
+
 
 class Study(Frozen):
     """A question, what varies to answer it, and how each run is made."""
@@ -63,7 +69,7 @@ class Study(Frozen):
     domain: ArithmeticConfig
     data_seed: Annotated[int, Field(ge=0)]
     """Fixes programs and items."""
-    factors: Annotated[tuple[FactorGrid, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+    factors: Grids
     """One grid, or a list of grids whose points are united."""
     nuisances: dict[str, Nuisance] = Field(default_factory=dict)
     """Dotted paths into `train`: a value, or with the design tpe the range to search."""

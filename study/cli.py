@@ -89,8 +89,10 @@ def launch(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
 ) -> None:
     """Run what is missing of a study, then write its report."""
-    from study.cli_text import err
+    from study.cli_text import err, show_pairs
     from study.launch import launch as launch_study
+    from study.trials import read_trials
+    from study.tuning import best_proposals
 
     chosen = _study(study, smoke)
     try:
@@ -99,9 +101,12 @@ def launch(
         again = f"pbb-study launch {study} --root {root}{' --smoke' if smoke else ''}"
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
-    report(root / chosen.name)
+    if chosen.search.design == "tpe":
+        show_pairs("best proposals", best_proposals(read_trials(result.folder / "trials.parquet")))
+    elif result.ok:
+        report(result.folder)
     if result.failed:
-        err.print(f"{result.failed} trials failed; see: pbb-study status {root / chosen.name}")
+        err.print(f"{result.failed} trials failed; see: pbb-study status {result.folder}")
         raise typer.Exit(1)
 
 
@@ -116,21 +121,20 @@ def status(folder: Annotated[Path, typer.Argument(help="A study folder.")]) -> N
 @app.command()
 def report(
     source: Annotated[Path, typer.Argument(help="A study folder, or item rows (Parquet, CSV).")],
-    out: Annotated[Path | None, typer.Option(help="HTML file; default: report.html there.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write into; default: there.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Turn item rows into exchange rates: one offline HTML file, or JSON."""
-    from analysis.report import headline_sentences, rates_json, write_report
+    from analysis.report import write_report
+    from analysis.results import rates_json
 
     if as_json:
         typer.echo(json.dumps(rates_json(source)))
         return
-    beside = source if source.is_dir() else source.absolute().parent
-    written = out or beside / "report.html"
-    write_report(source, written)
-    for sentence in headline_sentences(source):
+    written = write_report(source, out)
+    for sentence in written.sentences:
         typer.echo(sentence)
-    typer.echo(f"report: {written}")
+    typer.echo(f"report: {written.html}")
 
 
 @app.command()

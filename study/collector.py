@@ -14,7 +14,7 @@ from study.backends.work import TrialEnd, WorkerTime, score
 from study.files import write_parquet
 from study.folder import StudyFolder
 from study.plan import Trial
-from study.pool import Counts
+from study.pool import Counts, StageEnd
 from study.progress import Display
 from study.rows import item_rows
 from study.store import Store
@@ -25,7 +25,7 @@ WRITE_EVERY_S: Final = 2.0
 
 
 class Collector:
-    """A backend's listener. Rows of an earlier launch are kept while their trial is not run again."""
+    """A backend's listener. An earlier launch's row is kept while its trial is not run again."""
 
     def __init__(self, study: Study, folder: StudyFolder, store: Store, display: Display) -> None:
         self._study = study
@@ -34,7 +34,6 @@ class Collector:
         self._display = display
         self._began_s = time.monotonic()
         self._written_s = 0.0
-        self._charged: set[str] = set()
         self._times: list[WorkerTime] = []
         self._worked: list[str] = []
         """Trials that this launch ran a stage for."""
@@ -52,6 +51,7 @@ class Collector:
 
     def finished(self, end: TrialEnd) -> None:
         """Write the trial's item rows, then its trial row."""
+        end = self._whole(end)
         accuracy = None
         if end.status is Status.OK:
             neutral = self._store.read_items(end.stages[-1].fingerprint)
@@ -87,11 +87,22 @@ class Collector:
         self._share_out()
         if trials is not None:
             planned = {trial.id: trial for trial in trials}
+            for stale in self.rows.keys() - planned.keys():  # made by another version of the code
+                self._folder.items(stale).unlink(missing_ok=True)
             self.rows = {
-                name: self.rows.get(name) or cancelled_row(trial)
-                for name, trial in planned.items()
+                name: self.rows.get(name) or cancelled_row(trial) for name, trial in planned.items()
             }
         self._write()
+
+    def _whole(self, end: TrialEnd) -> TrialEnd:
+        """With the stages that nobody had to ask for, since the store has what builds on them."""
+        asked = {stage.fingerprint: stage for stage in end.stages}
+        names = [planned.fingerprint for planned in end.trial.chain]
+        stages = tuple(
+            asked.get(name) or StageEnd(name, Status.OK, None, True, self._store.outcome(name))
+            for name in names
+        )
+        return TrialEnd(end.trial, stages)
 
     def _share_out(self) -> None:
         """Equal shares for all trials that this launch ran a stage for."""

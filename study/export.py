@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from pbb.config import TrainStage
+from pbb.config import Component, TrainStage
 from search_spaces.study_file import load_study
-from study.plan import PlannedStage, make_plan
-from study.store import STAGES, Store
+from study.folder import StudyFolder
+from study.store import STAGE_FILE, Store
+from study.trials import Row, read_trials
 
 ITEMS_CSV: Final = "items.csv"
 CARD: Final = "README.md"
@@ -24,23 +25,21 @@ class ExportError(ValueError):
 
 
 def export(folder: Path, out: Path) -> Path:
-    """Copy a study and the stages it uses to `out`, a root that `launch --root` can go on from.
+    """Copy a study and the stages it used to `out`, a root that `launch --root` can go on from.
 
-    Returns the study's new folder: `out/<name>`. Raises ExportError, StudyError, UnknownModel.
+    Returns the study's new folder, `out/<name>`. Raises ExportError, StudyError.
     """
-    folder = folder.absolute()
-    if not (folder / "study.yaml").is_file():
+    source = StudyFolder(folder.absolute())
+    if not source.study.is_file():
         raise ExportError(f"{folder}: holds no study.yaml; name the folder that `launch` wrote")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out}: is not empty; name a new folder, so that nothing is overwritten")
-    if out.absolute().resolve().is_relative_to(folder.resolve()):
+    if out.resolve().is_relative_to(folder.resolve()):
         raise ExportError(f"{out}: lies within the study folder; name one outside it")
-    study = load_study(folder / "study.yaml")
-    stages = make_plan(study).stages().values()
-    copied = out / study.name
-    shutil.copytree(folder, copied, ignore=shutil.ignore_patterns(".*"))
+    copied = out / load_study(source.study).name
+    shutil.copytree(source.path, copied, ignore=shutil.ignore_patterns(".*"))
     _items_csv(copied)
-    _stages(stages, Store(folder.parent), out)
+    _stages(read_trials(source.trials), Store(source.path.parent), Store(out))
     return copied
 
 
@@ -50,46 +49,32 @@ def _items_csv(folder: Path) -> None:
         pl.scan_parquet(files).sink_csv(folder / ITEMS_CSV)
 
 
-def _stages(stages: Iterable[PlannedStage], store: Store, out: Path) -> None:
-    """Those that are committed; a card beside each that trained something."""
-    for planned in stages:
-        if not store.has(planned.fingerprint):
+def _stages(trials: Iterable[Row], store: Store, exported: Store) -> None:
+    """The committed stages that the trials used; a card beside each that trained something."""
+    used = {use["fingerprint"] for row in trials for use in row["stages"] or ()}
+    for fingerprint in sorted(used):
+        if not store.has(fingerprint):
             continue
-        target = out / STAGES / planned.fingerprint
-        shutil.copytree(store.path(planned.fingerprint), target)
-        if isinstance(planned.stage, TrainStage):
-            outcome = store.outcome(planned.fingerprint)
-            summary = outcome.model_dump(mode="json")["summary"] if outcome else None
-            (target / CARD).write_text(model_card(planned, planned.stage, summary), "utf-8")
+        target = exported.path(fingerprint)
+        shutil.copytree(store.path(fingerprint), target)
+        description = json.loads((target / STAGE_FILE).read_text("utf-8"))
+        if description["stage"]["kind"] == "train":
+            (target / CARD).write_text(model_card(description), "utf-8")
 
 
-def model_card(planned: PlannedStage, stage: TrainStage, summary: dict[str, Any] | None) -> str:
-    """Markdown with the front matter that model hubs read."""
-    kind = "all weights" if stage.lora.rank == 0 else f"LoRA adapter of rank {stage.lora.rank}"
-    continues = f"stage `{planned.parent}`" if planned.parent else "the base"
-    mixture = "\n".join(
-        f"- {component.share:.0%} {_described(component.source.model_dump(mode='json'))}"
-        f"{' (replay of stage 1)' if component.replay else ''}"
-        for component in stage.mixture
-    )
-    recipe = {
-        "recipe": stage.recipe.model_dump(),
-        "lora": stage.lora.model_dump(),
-        "outcome": summary,
-    }
-    return f"""---
-base_model: {json.dumps(stage.base.name)}
-library_name: {"transformers" if stage.lora.rank == 0 else "peft"}
+_CARD_TEXT: Final = """---
+base_model: {base_model}
+library_name: {library}
 tags: [programming-by-backprop]
 ---
 
-# {stage.role} `{planned.fingerprint}`
+# {role} `{fingerprint}`
 
-{kind[0].upper()}{kind[1:]}, trained from {continues}.
+{weights}, trained from {parent}.
 
-- base: `{stage.base.name}`, {stage.base.n_params:,} parameters, SHA-256 `{stage.base.sha256}`
-- effort: {stage.recipe.steps} steps of {stage.recipe.tokens_per_step} tokens
-- seed: {stage.seed}; data seed: {stage.corpus.data_seed}
+- base: `{base.name}`, {base.n_params:,} parameters, SHA-256 `{base.sha256}`
+- effort: {recipe.steps} steps of {recipe.tokens_per_step} tokens
+- seed: {seed}; data seed: {corpus.data_seed}
 
 ## Training data
 
@@ -101,11 +86,39 @@ else is claimed of it.
 ## Recipe and outcome
 
 ```json
-{json.dumps(recipe, indent=2)}
+{details}
 ```
 """
 
 
-def _described(source: dict[str, Any]) -> str:
+def model_card(description: Mapping[str, Any]) -> str:
+    """Markdown with the front matter that model hubs read. description: of `stage.json`."""
+    stage = TrainStage.model_validate(description["stage"])
+    parent, full = description["parent"], stage.lora.rank == 0
+    details = {
+        "recipe": stage.recipe.model_dump(),
+        "lora": stage.lora.model_dump(),
+        "outcome": description["outcome"],
+    }
+    return _CARD_TEXT.format(
+        base_model=json.dumps(stage.base.name),
+        library="transformers" if full else "peft",
+        role=stage.role,
+        fingerprint=description["fingerprint"],
+        weights="All weights" if full else f"LoRA adapter of rank {stage.lora.rank}",
+        parent=f"stage `{parent}`" if parent else "the base",
+        base=stage.base,
+        recipe=stage.recipe,
+        seed=stage.seed,
+        corpus=stage.corpus,
+        mixture="\n".join(_component(each) for each in stage.mixture),
+        details=json.dumps(details, indent=2),
+    )
+
+
+def _component(component: Component) -> str:
+    source = component.source.model_dump(mode="json")
     extra = [f"{k} {v}" for k, v in source.items() if k not in ("kind", "split") and v is not None]
-    return " ".join([source["kind"], f"of {source['split']} programs", *extra])
+    replay = ["(replay of stage 1)"] if component.replay else []
+    words = [f"- {component.share:.0%}", source["kind"], f"of {source['split']} programs"]
+    return " ".join([*words, *extra, *replay])

@@ -1,11 +1,11 @@
-"""The study folder `<root>/<name>/`: made once, never mixed with another study, one launch a time."""
+"""The study folder `<root>/<name>/`: one study, one launch at a time."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,19 +57,20 @@ def held_folder(root: Path, study: Study) -> Iterator[StudyFolder]:
     Raises FolderError where the folder holds another study, or something else, or is in use.
     """
     folder = StudyFolder(root.absolute() / study.name)
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign(folder)
-        with _lock(folder.path / LOCK_FILE):
+    with ExitStack() as held:
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            _refuse_foreign(folder)
+            held.enter_context(_lock(folder.path / LOCK_FILE))
             _refuse_other_study(folder, study)
             _remove_leftovers(folder)
             if not folder.study.exists():
                 write_text(folder.study, dump_study(study))
-            yield folder
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise FolderError(
-            f"{folder.path}: {error.strerror} ({error.filename}); choose another --root"
-        ) from error
+        except OSError as error:
+            raise FolderError(
+                f"{folder.path}: {error.strerror} ({error.filename}); choose another --root"
+            ) from error
+        yield folder
 
 
 def _refuse_foreign(folder: StudyFolder) -> None:
@@ -115,7 +116,7 @@ def _lock(path: Path) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(descriptor, 1000).decode("utf-8", "replace")
             raise FolderError(
-                f"{path.parent}: another launch is running there ({holder}); wait for it, or stop it"
+                f"{path.parent}: another launch is running there ({holder}); wait, or stop it"
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(ProcessName.own()).encode())

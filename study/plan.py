@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pbb.config import Base, EvaluateStage, RunConfig, TrainStage
 from pbb.curricula import compile_run
 from pbb.models.registry import resolve as resolve_base
+from search_spaces.errors import StudyError
 from search_spaces.factors import ENUMERATION_ORDER, Factors, Scalar
 from search_spaces.runs import proposed_nuisances, run_config
 from search_spaces.samplers import points, tuning_points
@@ -56,7 +57,7 @@ class Plan:
 
 
 def make_plan(study: Study, resolve: Resolve = resolve_base) -> Plan:
-    """Every trial of the study's design. Raises StudyError, UnknownModel."""
+    """Every trial of the study's design. Raises StudyError."""
     return Plan(study, tuple(compile_trial(study, point, resolve) for point in points(study)))
 
 
@@ -65,10 +66,14 @@ def compile_trial(
 ) -> Trial:
     """Factors and proposed nuisances (dotted paths into `train`) -> the chain that gives the run.
 
-    Raises StudyError where the factors are no valid run, UnknownModel as `resolve` does.
+    Raises StudyError for a model not at hand, or where the factors are no valid run.
     """
     config = run_config(study, factors)
-    chain = _chained(compile_run(config, resolve(config.model)))
+    try:
+        base = resolve(config.model)
+    except ValueError as error:
+        raise StudyError(f"study {study.name!r}: {error}") from error
+    chain = _chained(compile_run(config, base))
     trained = [s.fingerprint for s in chain if s.stage.kind == "train"]
     return Trial(
         id=fingerprint(config, parent=chain[-1].fingerprint),

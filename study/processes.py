@@ -20,7 +20,7 @@ class ProcessName:
     @classmethod
     def own(cls) -> Self:
         """This process."""
-        return cls(socket.gethostname(), os.getpid(), _started(os.getpid()) or "0")
+        return cls(_host(), os.getpid(), _started(os.getpid()) or "0")
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -35,7 +35,7 @@ class ProcessName:
 
     def is_dead(self) -> bool:
         """True only where this is certain: a process of this machine that is gone."""
-        if self.host != socket.gethostname():
+        if self.host != _host():
             return False
         try:
             os.kill(self.pid, 0)
@@ -44,6 +44,15 @@ class ProcessName:
         except PermissionError:
             pass
         return _started(self.pid) not in (None, self.started)
+
+
+def _host() -> str:
+    """This machine, and on it this container: process numbers mean something only within it."""
+    try:
+        space = Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        space = ""
+    return socket.gethostname() + "".join(filter(str.isdigit, space))
 
 
 def _started(pid: int) -> str | None:

@@ -21,7 +21,7 @@ from study.pool import StageEnd
 _TEXT_FACTORS: Final = frozenset(
     {"model", "curriculum", "representation", "arm", "demonstration_format"}
 )
-STAGE_USE: Final = pl.Struct({"fingerprint": pl.String(), "kind": pl.String(), "cached": pl.Boolean()})
+_USE: Final = pl.Struct({"fingerprint": pl.String, "kind": pl.String, "cached": pl.Boolean})
 TRIAL_SCHEMA: Final[dict[str, pl.DataType]] = {
     "trial": pl.String(),
     "run": pl.String(),
@@ -36,7 +36,7 @@ TRIAL_SCHEMA: Final[dict[str, pl.DataType]] = {
     "evaluate_device_s": pl.Float64(),
     "idle_device_s": pl.Float64(),
     "tokens": pl.Int64(),
-    "stages": pl.List(STAGE_USE),
+    "stages": pl.List(_USE),
 }
 """accuracy: share right on the split that plays the targets. wall_s: from launch to the trial's
 end. Device seconds are those of the launch that ran the trial; a stage that several trials use is
@@ -108,7 +108,7 @@ def read_trials(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        return pl.read_parquet(path).select(TRIAL_SCHEMA).to_dicts()
+        return pl.read_parquet(path).select(list(TRIAL_SCHEMA)).to_dicts()
     except (pl.exceptions.PolarsError, OSError):
         return []
 

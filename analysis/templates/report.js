@@ -3,8 +3,7 @@
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const config = { responsive: true, displaylogo: false,
-                   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  const config = { responsive: true, displayModeBar: false };
   const drawn = new Set();
   const theme = (isDark) => {
     const ink = isDark ? "#e4e4e7" : "#1f2328";

@@ -123,6 +123,8 @@ def _check_value(node: ast.expr) -> None:
             return
         case ast.Constant(value=int() as value) if not isinstance(value, bool):
             return
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            _check_value(operand)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
             _check_value(left)
             _check_value(right)
@@ -205,6 +207,8 @@ class _Frame:
                 return value
             case ast.Name(id=name):
                 return self._load(name)
+            case ast.UnaryOp(operand=operand):
+                return -self._value(operand)
             case ast.BinOp(left=left, op=op, right=right):
                 return self._binary(op, self._value(left), self._value(right))
             case _:

@@ -7,8 +7,17 @@ from collections.abc import Iterable
 
 import optuna
 
-from study.backends.proposals import METRIC, enumerated_points, sampler, search_space
-from study.backends.work import Listener, Point, TrialEnd, Work, WorkerTime, score, trials_at
+from study.backends.proposals import enumerated_points, sampler, search_space
+from study.backends.work import (
+    METRIC,
+    Listener,
+    Point,
+    TrialEnd,
+    Work,
+    WorkerTime,
+    score,
+    trials_at,
+)
 from study.backends.worker import StageRunner, load_runner, run_stage
 from study.plan import PlannedStage, Trial
 from study.pool import StagePool

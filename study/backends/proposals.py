@@ -9,8 +9,6 @@ from search_spaces.factors import Scalar
 from search_spaces.settings import Range, TpeSearch
 from study.backends.work import Work
 
-METRIC = "accuracy"
-
 
 def search_space(work: Work) -> dict[str, BaseDistribution]:
     """What Optuna chooses from: the nuisances' ranges, or the values that the factors take."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import polars as pl
 
@@ -17,6 +17,9 @@ from search_spaces.study_file import Study
 from study.plan import Trial, compile_trial, tuning_trials
 from study.pool import Counts, StageEnd
 from study.store import Store
+
+METRIC: Final = "accuracy"
+"""What trials report to Optuna, which is to raise it."""
 
 Point = Mapping[str, Scalar]
 """What Optuna proposes: a run's factors, or with the design tpe a value for each nuisance."""

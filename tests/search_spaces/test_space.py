@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -49,7 +49,7 @@ HEADLINES = {
 
 
 def a_study(*grids: dict[str, object], **more: object) -> Study:
-    shown = [grid for grid in grids if DEMONSTRATED_ARMS.intersection(grid["arm"])]  # type: ignore[call-overload]
+    shown = [grid for grid in grids if DEMONSTRATED_ARMS.intersection(list(grid["arm"]))]  # type: ignore[call-overload]
     formats = [f for grid in shown for f in grid["demonstration_format"]]  # type: ignore[attr-defined]
     headline = {**HEADLINES, "demonstration_format": (formats or ["trace"])[0]}
     return study_with(factors=list(grids), headline=headline, **more)
@@ -143,9 +143,11 @@ def test_another_search_seed_gives_another_sample() -> None:
 
 
 def test_runs_that_share_a_stage_1_are_neighbours() -> None:
-    study = a_study({**BALANCED, "arm": ARMS, "demonstrations": [1, 2], "demonstration_format": "trace"})
+    study = a_study(
+        {**BALANCED, "arm": ARMS, "demonstrations": [1, 2], "demonstration_format": ["trace"]}
+    )
     shared = [(p["seed"], p["model"], p["lora_rank"]) for p in enumerate_space(study)]
-    changes = sum(a != b for a, b in zip(shared, shared[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(shared))
     assert changes + 1 == len(set(shared))
 
 

@@ -139,7 +139,8 @@ def test_round_trip(demonstrations: list[int], seeds: list[int]) -> None:
     assert parse_study(dump_study(study), "dumped") == study
 
 
-def test_the_schema_refuses_what_the_loader_refuses() -> None:
+def test_the_schema_takes_and_refuses_what_the_loader_does() -> None:
+    jsonschema.validate(read_yaml(TEXT, "my.yaml").data, study_schema())
     for name in ("unknown key", "text for a number", "empty factor", "unknown arm", "n = 0"):
         data = read_yaml(BAD[name][0], "my.yaml").data
         with pytest.raises(jsonschema.ValidationError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -30,17 +30,22 @@ from pbb.templates import LIBRARY
 
 PRETRAIN_SEED: Final = 20260
 FORMATS: Final[tuple[ResponseFormat, ...]] = ("direct", "cot", "recite")
-INPUTS: Final = 64
-SHAPES: Final = (
-    (3, 1, 0.2),
+INPUTS: Final = 32
+VALUE_MAX: Final = 59
+USES_SHOWN: Final = 3
+"""Executions that follow one definition in a document read in context."""
+PASSING_SHAPES: Final = (
+    (1, 1, 0.0),
+    (2, 1, 0.1),
+    (3, 1, 0.1),
     (1, 2, 0.0),
-    (2, 2, 0.1),
     (2, 2, 0.0),
+    (2, 2, 0.1),
     (1, 3, 0.0),
     (2, 3, 0.0),
     (2, 4, 0.0),
-    (3, 2, 0.1),
 )
+LIBRARY_SHAPES: Final = ((3, 1, 0.1), (1, 2, 0.0), (2, 2, 0.0), (2, 2, 0.0), (2, 3, 0.0), (2, 4, 0.0))
 """(steps, paths, loops) of the programs read, in equal parts."""
 
 
@@ -71,24 +76,19 @@ def build_reading(library: int, passing: int, unseen: int = 300) -> Reading:
     names = fresh_names(stream("library-names", PRETRAIN_SEED), library=True)
     distinct = _distinct(stream("library", PRETRAIN_SEED))
     kept = [Named(next(names), body) for body in itertools.islice(distinct, library)]
-    seen = {named.body.answers for named in kept}
-    others: list[Body] = []
-    for body in _in_turn(stream("passing", PRETRAIN_SEED)):
-        if len(others) == passing + unseen:
-            break
-        if body.answers not in seen:
-            seen.add(body.answers)
-            others.append(body)
+    others = list(itertools.islice(_in_turn(stream("passing", PRETRAIN_SEED)), passing))
+    known = {body.answers for body in others} | {named.body.answers for named in kept}
+    fresh = (b for b in _in_turn(stream("unseen", PRETRAIN_SEED)) if b.answers not in known)
     return Reading(
         tuple(kept),
-        tuple(others[:passing]),
-        tuple(others[passing:]),
+        tuple(others),
+        tuple(itertools.islice(fresh, unseen)),
         tuple(itertools.islice(names, 20_000)),
     )
 
 
 def _distinct(rng: np.random.Generator) -> Iterator[Body]:
-    sources = [distinct_bodies(_shape(*shape), rng, ()) for shape in SHAPES]
+    sources = [distinct_bodies(_shape(*shape), rng, ()) for shape in LIBRARY_SHAPES]
     seen: set[tuple[int, ...]] = set()
     for body in itertools.chain.from_iterable(zip(*sources, strict=True)):
         if body.answers not in seen:
@@ -97,14 +97,16 @@ def _distinct(rng: np.random.Generator) -> Iterator[Body]:
 
 
 def _in_turn(rng: np.random.Generator) -> Iterator[Body]:
-    for shape in itertools.cycle(SHAPES):
+    for shape in itertools.cycle(PASSING_SHAPES):
         body = propose(_shape(*shape).domain, rng)
         if body is not None:
             yield body
 
 
 def _shape(steps: int, paths: int, loops: float) -> CorpusConfig:
-    domain = ArithmeticConfig(steps=steps, paths=paths, loops=loops, inputs=INPUTS)
+    domain = ArithmeticConfig(
+        steps=steps, paths=paths, loops=loops, inputs=INPUTS, value_max=VALUE_MAX
+    )
     return CorpusConfig(domain=domain, data_seed=0)
 
 
@@ -114,7 +116,7 @@ class Diet:
 
     definitions: float
     uses: float
-    use_odds: tuple[float, float, float] = (0.2, 0.35, 0.45)
+    use_odds: tuple[float, float, float] = (0.15, 0.4, 0.45)
 
 
 def step_reading(
@@ -136,7 +138,20 @@ def _document(reading: Reading, diet: Diet, rng: np.random.Generator) -> Documen
         return execution(named, int(rng.integers(INPUTS)), response_format, rng)
     body = reading.passing[int(rng.integers(len(reading.passing)))]
     named = Named(reading.names[int(rng.integers(len(reading.names)))], body)
-    return in_context(named, int(rng.integers(INPUTS)), response_format, rng)
+    return _in_context_several(named, response_format, rng)
+
+
+def _in_context_several(
+    named: Named, response_format: ResponseFormat, rng: np.random.Generator
+) -> Document:
+    """A definition and several uses of it; all after the first question carries loss."""
+    inputs = rng.choice(INPUTS, size=USES_SHOWN, replace=False)
+    first = in_context(named, int(inputs[0]), response_format, rng)
+    completion = first.completion
+    for x in inputs[1:]:
+        also = execution(named, int(x), FORMATS[int(rng.integers(2))], rng)
+        completion += f"\n{also.prompt}{also.completion}"
+    return replace(first, completion=completion)
 
 
 def _pick(templates: Sequence[str], rng: np.random.Generator) -> str:

@@ -63,11 +63,11 @@ LADDER: Final[dict[str, Size]] = {
 class Plan:
     """Effort of pretraining, the same for every size."""
 
-    steps: int = 6000
-    documents: int = 128
-    first: float = 0.35
+    steps: int = 3200
+    documents: int = 48
+    first: float = 0.4
     """Share of steps that read executions in context alone, before the library comes."""
-    library: int = 1000
+    library: int = 400
     passing: int = 20_000
     definitions: float = 0.35
     uses: float = 0.45
@@ -203,12 +203,14 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
     for field, value in asdict(Plan()).items():
         parser.add_argument(f"--{field}", type=type(value), default=value)
     args = parser.parse_args()
     plan = Plan(**{field: getattr(args, field) for field in asdict(Plan())})
     size, device = LADDER[args.name], torch.device(args.device)
     torch.set_float32_matmul_precision("high")
+    torch.set_num_threads(args.threads)
     reading = build_reading(plan.library, plan.passing)
     started = time.perf_counter()
     model, log = pretrain(size, plan, reading, device, args.workers)

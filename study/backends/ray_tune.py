@@ -1,0 +1,129 @@
+"""The Ray backend: Tune runs the trials, Optuna proposes them, resident trainers do the work."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Any, Final
+
+import ray
+from ray import tune
+from ray.tune.search.optuna import OptunaSearch
+
+from search_spaces.settings import TpeSearch
+from study.backends.proposals import enumerated_points, sampler, search_space
+from study.backends.ray_driver import Driver
+from study.backends.ray_pool import pool_name, start_pool
+from study.backends.ray_session import session
+from study.backends.work import METRIC, Listener, Point, TrialEnd, Work, trials_at
+
+DRIVERS: Final = 2
+"""Driver processes of an enumerated design. The pool has the whole plan, so few serve many."""
+PROGRESS_EVERY_S: Final = 1.0
+LET_GO_S: Final = 30.0
+
+
+class RayBackend:
+    """One launch on Ray."""
+
+    def run(self, work: Work, listener: Listener) -> None:
+        """See `study.backends.work.Backend`."""
+        shutil.rmtree(work.scratch, ignore_errors=True)  # of a launch that was killed
+        work.scratch.mkdir(parents=True)
+        with session(work.study.resources, work.log):
+            name = pool_name(work.scratch)
+            pool = start_pool(work.scratch, work.root)
+            try:
+                _run(work, listener, pool, name)
+            finally:
+                ray.kill(pool)
+
+
+def _run(work: Work, listener: Listener, pool: Any, name: str) -> None:
+    from study.backends.ray_train import Trainers  # brings torch, which the drivers do without
+
+    is_tpe = isinstance(work.study.search, TpeSearch)
+    chains = [trial.chain for trial in work.trials]
+    admitted = pool.admit.remote(chains, last=not is_tpe)
+    trainers = Trainers(work, pool, name)
+    ray.get(admitted)
+    told = _Told(work, listener, pool)
+    _tuner(work, name, told).fit()
+    told.rest()
+    ray.get(pool.close.remote())
+    trainers.join(LET_GO_S)
+    listener.progress(ray.get(pool.counts.remote()))
+    for spent in ray.get(pool.times.remote()):
+        listener.spent(spent)
+
+
+def _tuner(work: Work, name: str, told: tune.Callback) -> tune.Tuner:
+    trainable = tune.with_parameters(
+        Driver, study=work.study, bases=dict(work.bases), root=work.root, pool=name
+    )
+    is_tpe = isinstance(work.study.search, TpeSearch)
+    scored = list(work.scored)
+    search = OptunaSearch(
+        space=search_space(work),
+        metric=METRIC,
+        mode="max",
+        points_to_evaluate=[dict(p) for p, _ in scored] if is_tpe else enumerated_points(work),
+        evaluated_rewards=[value for _, value in scored] or None,
+        sampler=sampler(work),
+        study_name=name,
+    )
+    return tune.Tuner(
+        tune.with_resources(trainable, {"CPU": 0.01}),
+        tune_config=tune.TuneConfig(
+            search_alg=search,
+            metric=METRIC,
+            mode="max",
+            num_samples=work.proposals,
+            max_concurrent_trials=max(DRIVERS, work.study.resources.workers) if is_tpe else DRIVERS,
+            reuse_actors=True,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(work.scratch),
+            callbacks=[told],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=2),
+            verbose=0,
+        ),
+    )
+
+
+class _Told(tune.Callback):
+    """Tells the listener what Tune sees."""
+
+    def __init__(self, work: Work, listener: Listener, pool: Any) -> None:
+        self._work, self._listener, self._pool = work, listener, pool
+        self._ended: set[str] = set()
+        self._next_s = 0.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks, and this one is of use in this process alone."""
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Tune's loop has turned once more."""
+        if time.monotonic() >= self._next_s:
+            self._next_s = time.monotonic() + PROGRESS_EVERY_S
+            self._listener.progress(ray.get(self._pool.counts.remote()))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A driver has reported."""
+        self._tell(trial.config)
+
+    def rest(self) -> None:
+        """Trials whose drivers failed: their stages have ended, or will, all the same."""
+        for trial in self._work.trials:
+            if trial.id not in self._ended:
+                self._tell(trial.factors)
+
+    def _tell(self, point: Point) -> None:
+        trials = trials_at(self._work.study, self._work.bases, point)
+        reached = ray.get(self._pool.reach.remote([trial.chain for trial in trials]))
+        for trial, stages in zip(trials, reached, strict=True):
+            self._ended.add(trial.id)
+            self._listener.finished(TrialEnd(trial, stages))

@@ -1,0 +1,88 @@
+"""How far a study is, read from its folder and the store alone."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pbb.models.registry import resolve as resolve_base
+from pbb.records import Status
+from search_spaces.errors import StudyError
+from search_spaces.study_file import load_study
+from study.folder import FolderError, StudyFolder
+from study.plan import PlannedStage, Resolve, Trial, make_plan
+from study.store import Store
+from study.trials import kind_of, read_trials
+
+
+def status(folder: Path, resolve: Resolve = resolve_base) -> str:
+    """Lines: trials by status, stages done and missing, what failed and why, who shares a stage.
+
+    Raises StudyError where the folder is none of a study's.
+    """
+    files = StudyFolder(folder.absolute())
+    if not files.study.is_file():
+        raise FolderError(f"{folder}: holds no study.yaml; name the folder that `launch` wrote")
+    study = load_study(files.study)
+    rows = read_trials(files.trials)
+    store = Store(files.path.parent)
+    try:
+        trials: tuple[Trial, ...] = make_plan(study, resolve).trials
+    except StudyError:  # a base that is not at hand here: show what the rows say
+        trials = ()
+    ended = Counter(row["status"] for row in rows)
+    ended["not begun"] += max(0, len(trials) - len(rows))
+    lines = [f"{study.name}: {study.question}", _line("trials", ended)]
+    if trials:
+        stages = {s.fingerprint: s for trial in trials for s in trial.chain}
+        lines.append(_line("stages", _stage_counts(stages.values(), store)))
+    lines += _failures(rows)
+    lines += _shared(trials, rows, store)
+    return "\n".join(lines)
+
+
+def _line(what: str, counts: Counter[str]) -> str:
+    told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    return f"{what}: {told or 'none'}"
+
+
+def _stage_counts(stages: Iterable[PlannedStage], store: Store) -> Counter[str]:
+    outcomes = [store.outcome(stage.fingerprint) for stage in stages]
+    return Counter("missing" if o is None else _told(o.status) for o in outcomes)
+
+
+def _told(status: Status) -> str:
+    return "done" if status is Status.OK else status.value
+
+
+def _failures(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Each reason once, with the number of trials that it ended."""
+    bad = Counter(
+        (row["status"], row["reason"])
+        for row in rows
+        if row["status"] not in (Status.OK.value, Status.CANCELLED.value)
+    )
+    return [f"{number} {name}: {reason}" for (name, reason), number in bad.most_common()]
+
+
+def _shared(trials: Iterable[Trial], rows: Iterable[dict[str, Any]], store: Store) -> list[str]:
+    """How often each stage that several trials build on is used; the store holds it once."""
+    users: dict[str, int] = defaultdict(int)
+    roles: dict[str, str] = {}
+    for trial in trials:
+        for fingerprint, kind in kind_of(trial).items():
+            users[fingerprint] += 1
+            roles[fingerprint] = kind
+    if not users:  # proposed one by one: only the rows know
+        for row in rows:
+            for use in row["stages"] or ():
+                users[use["fingerprint"]] += 1
+                roles[use["fingerprint"]] = use["kind"]
+    return [
+        f"{roles[name]} {name[:6]}: {'trained once' if store.has(name) else 'not trained yet'}, "
+        f"used by {number} trials"
+        for name, number in users.items()
+        if number > 1 and roles[name] != "evaluate"
+    ]

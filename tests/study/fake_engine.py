@@ -1,0 +1,112 @@
+"""A runner whose results follow from the stage alone, for tests of everything around training.
+
+Environment: FAKE_ENGINE_LOG, a file that gets a line for every stage begun; FAKE_ENGINE_SLEEP_S;
+FAKE_ENGINE_RAISE and FAKE_ENGINE_DIVERGE, a training role each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from safetensors.numpy import load_file, save_file
+
+from pbb.config import EvaluateStage, TrainStage
+from pbb.records import NEUTRAL_ITEM_COLUMNS, StageOutcome, Status, TrainSummary
+
+
+class FakeEngine:
+    """Weights are the digest of the stage and of its parent's weights; answers follow from them."""
+
+    def run(
+        self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path
+    ) -> StageOutcome:
+        inherited = load_file(parent / "adapter.safetensors")["w"].tobytes() if parent else b""
+        digest = hashlib.sha256(stage.model_dump_json().encode() + inherited).digest()
+        role = stage.role if isinstance(stage, TrainStage) else stage.kind
+        _log(f"{role} {digest.hex()[:12]}")
+        (out / "half-written").write_bytes(digest)
+        _misbehave(role)
+        (out / "half-written").unlink()
+        if os.environ.get("FAKE_ENGINE_DIVERGE") == role:
+            return StageOutcome(status=Status.DIVERGED, reason="NaN", wall_s=0.1, load_s=0.0)
+        if isinstance(stage, EvaluateStage):
+            _answers(stage, digest).write_parquet(out / "items.parquet")
+            return StageOutcome(status=Status.OK, wall_s=0.25, load_s=0.0)
+        save_file({"w": np.frombuffer(digest, dtype=np.uint8)}, out / "adapter.safetensors")
+        return StageOutcome(status=Status.OK, summary=_summary(stage), wall_s=0.5, load_s=0.0)
+
+
+class KilledOnce(FakeEngine):
+    """The process that finds the file `kill` in the store's root removes it and dies mid-stage."""
+
+    def run(
+        self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path
+    ) -> StageOutcome:
+        kill = out.parents[2] / "kill"
+        if parent is not None and kill.is_file():
+            kill.unlink()
+            (out / "half-written").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().run(stage, parent, out)
+
+
+def _log(line: str) -> None:
+    name = os.environ.get("FAKE_ENGINE_LOG")
+    if name:
+        with Path(name).open("a") as file:
+            file.write(f"{os.getpid()} {line}\n")
+
+
+def _misbehave(role: str) -> None:
+    time.sleep(float(os.environ.get("FAKE_ENGINE_SLEEP_S", "0")))
+    if os.environ.get("FAKE_ENGINE_RAISE") == role:
+        raise RuntimeError("the device fell off the bus")
+
+
+def _summary(stage: TrainStage) -> TrainSummary:
+    tokens = stage.recipe.steps * stage.recipe.tokens_per_step
+    return TrainSummary(
+        steps=stage.recipe.steps,
+        tokens=tokens,
+        target_tokens=tokens // 2,
+        replay_tokens=0,
+        documents=10,
+        unique_documents=10,
+        epochs=1.0,
+        final_loss_nats_per_token=0.5,
+        adapter_shift=1.0,
+    )
+
+
+def _answers(stage: EvaluateStage, digest: bytes) -> pl.DataFrame:
+    rows = []
+    for question in stage.questions:
+        for program in range(2):
+            for item in range(4):
+                key = f"{question.model_dump_json()}{program}{item}".encode()
+                value = hashlib.sha256(digest + key).digest()[0]
+                rows.append(
+                    {
+                        "response_format": question.response_format,
+                        "domain": "arithmetic",
+                        "representation": "code",
+                        "paths": 1,
+                        "split": question.split,
+                        "measure": "execution",
+                        "step": stage.step,
+                        "program": f"{question.split}{program}",
+                        "item": item,
+                        "correct": value % 2 == 0,
+                        "score": value / 255,
+                        "prompt": f"p{item} = ?",
+                        "expected": "0",
+                        "output": str(value % 2),
+                    }
+                )
+    return pl.DataFrame(rows).select(NEUTRAL_ITEM_COLUMNS)

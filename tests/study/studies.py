@@ -1,0 +1,72 @@
+"""Small studies for tests, and bases that need no weights."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from pbb.config import Base
+from search_spaces.study_file import Study
+
+RUNNER = "tests.study.fake_engine:FakeEngine"
+KILLED_ONCE = "tests.study.fake_engine:KilledOnce"
+
+
+def fake_base(name: str) -> Base:
+    """A base whose identity follows from its name."""
+    return Base(name=name, sha256=hashlib.sha256(name.encode()).hexdigest(), n_params=1000)
+
+
+def small_study(name: str = "small", **changes: Any) -> Study:
+    """Six runs on two stage 1s, and an untrained base; `changes` replace top-level keys."""
+    data: dict[str, Any] = {
+        "name": name,
+        "question": "Does the machinery work?",
+        "domain": {"kind": "arithmetic", "steps": 2, "paths": 1, "inputs": 40},
+        "data_seed": 1,
+        "factors": [
+            {
+                "model": "tiny",
+                "arm": ["instruction", "none", "demonstrations"],
+                "demonstrations": 2,
+                "demonstration_format": "trace",
+                "response_format": "cot",
+                "seed": [1, 2],
+            },
+            {"model": "tiny", "curriculum": "none", "arm": "none", "response_format": "cot"},
+        ],
+        "train": {
+            "stage1": {"steps": 30, "tokens_per_step": 64, "peak_lr": 1e-3},
+            "stage2": {"steps": 30, "tokens_per_step": 64, "peak_lr": 1e-3},
+        },
+        "headline": {
+            "instruction": "cot",
+            "demonstrations": "cot",
+            "demonstration_format": "trace",
+        },
+    }
+    return Study.model_validate({**data, **changes})
+
+
+def twenty_arms(name: str = "twenty") -> Study:
+    """Twenty runs on one stage 1."""
+    grid = {
+        "model": "tiny",
+        "arm": ["instruction", "none", "placebo", "in_context", "demonstrations"],
+        "demonstrations": list(range(1, 17)),
+        "demonstration_format": "trace",
+        "response_format": "cot",
+        "seed": 1,
+    }
+    return small_study(name, factors=[grid])
+
+
+def tuning_study(name: str = "tuning", budget: int = 4) -> Study:
+    """A search of one nuisance by tpe, with two seeds a proposal."""
+    grid = {"model": "tiny", "arm": "instruction", "response_format": "cot", "seed": [1, 2]}
+    return small_study(
+        name,
+        factors=[grid],
+        nuisances={"stage1.peak_lr": {"low": 1e-4, "high": 1e-2, "log": True}},
+        search={"design": "tpe", "budget": budget},
+    )

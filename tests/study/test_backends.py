@@ -1,0 +1,168 @@
+"""One contract for every backend."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+import pytest
+
+from pbb.records import ITEM_SCHEMA, SCHEMA_KEY, SCHEMA_VERSION
+from search_spaces.errors import StudyError
+from search_spaces.study_file import Study
+from study.launch import BackendName, LaunchResult, launch, status
+from study.trials import TRIAL_SCHEMA, read_trials
+from tests.study.studies import (
+    KILLED_ONCE,
+    RUNNER,
+    fake_base,
+    small_study,
+    tuning_study,
+    twenty_arms,
+)
+
+
+class BackendContract:
+    """What a launch promises, whatever runs it."""
+
+    backend: ClassVar[BackendName]
+
+    def launch(self, study: Study, root: Path) -> LaunchResult:
+        return launch(study, root, self.backend, quiet=True, runner=RUNNER, resolve=fake_base)
+
+    @pytest.fixture
+    def log(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Gets a line for every stage begun."""
+        path = tmp_path / "begun.txt"
+        monkeypatch.setenv("FAKE_ENGINE_LOG", str(path))
+        return path
+
+    def test_twenty_arms_train_their_stage_1_once(self, tmp_path: Path) -> None:
+        result = self.launch(twenty_arms(), tmp_path)
+        assert (result.ok, result.failed) == (20, 0)
+        assert (result.stages_run, result.stages_cached) == (40, 0)
+        stage1 = {
+            use["fingerprint"]
+            for row in read_trials(result.folder / "trials.parquet")
+            for use in row["stages"]
+            if use["kind"] == "stage1"
+        }
+        assert len(stage1) == 1
+        assert "trained once, used by 20 trials" in status(result.folder, fake_base)
+        again = self.launch(twenty_arms(), tmp_path)
+        assert (again.ok, again.stages_run, again.stages_cached) == (20, 0, 40)
+
+    def test_tpe_asks_for_its_budget_and_remembers_it(self, tmp_path: Path) -> None:
+        result = self.launch(tuning_study(budget=4), tmp_path)
+        rows = read_trials(result.folder / "trials.parquet")
+        proposals = Counter(row["nuisances"] for row in rows)
+        assert (len(rows), len(proposals), set(proposals.values())) == (8, 4, {2})
+        assert all(0 <= row["accuracy"] <= 1 for row in rows)
+        again = self.launch(tuning_study(budget=4), tmp_path)
+        assert (again.ok, again.stages_run) == (8, 0)
+
+
+class TestLocal(BackendContract):
+    """In this process."""
+
+    backend = "local"
+
+    def test_every_stage_runs_once(self, tmp_path: Path, log: Path) -> None:
+        self.launch(twenty_arms(), tmp_path)
+        assert len(log.read_text().splitlines()) == 40
+
+    def test_rows_follow_the_contract(self, tmp_path: Path) -> None:
+        result = self.launch(small_study(), tmp_path)
+        files = sorted((result.folder / "items").glob("*.parquet"))
+        rows = read_trials(result.folder / "trials.parquet")
+        assert {file.stem for file in files} == {row["trial"] for row in rows}
+        for file in files:
+            assert pl.read_parquet_schema(file) == ITEM_SCHEMA
+            assert pl.read_parquet_metadata(file)[SCHEMA_KEY] == str(SCHEMA_VERSION)
+        table = pl.read_parquet(result.folder / "trials.parquet")
+        assert table.schema == TRIAL_SCHEMA
+        assert table["train_device_s"].sum() == pytest.approx(8 * 0.5)  # 2 stage 1s, 6 stage 2s
+        assert table["evaluate_device_s"].sum() == pytest.approx(7 * 0.25)
+
+    def test_deleting_rows_loses_nothing(self, tmp_path: Path) -> None:
+        result = self.launch(small_study(), tmp_path)
+        items = sorted((result.folder / "items").glob("*.parquet"))
+        before = {file.name: file.read_bytes() for file in items}
+        for file in [*items, result.folder / "trials.parquet"]:
+            file.unlink()
+        again = self.launch(small_study(), tmp_path)
+        assert (again.ok, again.stages_run) == (7, 0)
+        assert {file.name: file.read_bytes() for file in items} == before
+
+    def test_studies_share_stages(self, tmp_path: Path) -> None:
+        self.launch(small_study("one"), tmp_path)
+        other = self.launch(small_study("two"), tmp_path)
+        assert (other.ok, other.stages_run, other.stages_cached) == (7, 0, 15)
+
+    def test_divergence_is_recorded_and_not_tried_again(
+        self, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FAKE_ENGINE_DIVERGE", "stage2")
+        result = self.launch(small_study(), tmp_path)
+        assert (result.ok, result.failed) == (1, 6)
+        assert "6 diverged" in status(result.folder, fake_base)
+        begun = len(log.read_text().splitlines())
+        again = self.launch(small_study(), tmp_path)
+        assert (again.failed, again.stages_run) == (6, 0)
+        assert len(log.read_text().splitlines()) == begun
+
+    def test_what_raised_is_tried_again_by_the_next_launch(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FAKE_ENGINE_RAISE", "stage2")
+        result = self.launch(small_study(), tmp_path)
+        rows = read_trials(result.folder / "trials.parquet")
+        assert (result.ok, result.failed) == (1, 6)
+        reasons = {row["reason"] for row in rows if row["status"] == "failed"}
+        assert all("the device fell off the bus" in reason for reason in reasons)
+        monkeypatch.delenv("FAKE_ENGINE_RAISE")
+        assert self.launch(small_study(), tmp_path).ok == 7
+
+    def test_a_changed_study_is_refused_and_nothing_is_lost(self, tmp_path: Path) -> None:
+        result = self.launch(small_study(), tmp_path)
+        files = [path for path in result.folder.rglob("*") if path.is_file()]
+        before = {path: path.read_bytes() for path in files if path.name != ".lock"}
+        with pytest.raises(StudyError, match=r"data_seed.*--root"):
+            self.launch(small_study(data_seed=2), tmp_path)
+        assert {path: path.read_bytes() for path in before} == before
+
+    def test_a_foreign_folder_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "small").mkdir()
+        (tmp_path / "small" / "thesis.tex").write_text("precious")
+        with pytest.raises(StudyError, match=r"thesis\.tex"):
+            self.launch(small_study(), tmp_path)
+        assert [path.name for path in (tmp_path / "small").iterdir()] == ["thesis.tex"]
+
+    def test_a_file_in_the_way_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "small").write_text("a file")
+        with pytest.raises(StudyError, match="--root"):
+            self.launch(small_study(), tmp_path)
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("ray_cluster")
+class TestRay(BackendContract):
+    """On a local cluster."""
+
+    backend = "ray"
+
+    def test_a_killed_worker_comes_back_and_rows_are_the_local_backends(
+        self, tmp_path: Path
+    ) -> None:
+        local = launch(small_study(), tmp_path / "l", "local", runner=RUNNER, resolve=fake_base)
+        kill = tmp_path / "r" / "kill"
+        kill.parent.mkdir()
+        kill.touch()
+        result = launch(small_study(), tmp_path / "r", "ray", runner=KILLED_ONCE, resolve=fake_base)
+        assert not kill.exists()
+        assert (result.ok, result.failed, result.stages_run) == (7, 0, 15)
+        for file in sorted((local.folder / "items").glob("*.parquet")):
+            assert (result.folder / "items" / file.name).read_bytes() == file.read_bytes()

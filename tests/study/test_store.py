@@ -1,0 +1,172 @@
+"""The store: whole or absent, whoever dies and whoever else writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pbb.records import StageOutcome, Status
+from study.backends.worker import load_runner, run_stage
+from study.files import write_json, write_parquet, write_text
+from study.plan import PlannedStage, make_plan
+from study.processes import ProcessName
+from study.store import ABANDONED_AFTER_S, ITEMS_FILE, Store
+from tests.study.studies import RUNNER, fake_base, small_study
+
+OK = StageOutcome(status=Status.OK, wall_s=1.0, load_s=0.5)
+ROOT = Path(__file__).parents[2]
+FAILPOINT = Path(__file__).parent / "failpoint.py"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def planned() -> PlannedStage:
+    return make_plan(small_study(), fake_base).trials[0].chain[0]
+
+
+def written(store: Store, planned: PlannedStage, text: str) -> Path:
+    folder = store.begin(planned.fingerprint)
+    (folder / "weights").write_text(text)
+    return folder
+
+
+def commit(store: Store, planned: PlannedStage, folder: Path, outcome: StageOutcome = OK) -> bool:
+    return store.commit(planned.fingerprint, folder, planned.stage, planned.parent, outcome)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_a_committed_stage_is_there_with_its_outcome(store: Store, planned: PlannedStage) -> None:
+    assert not store.has(planned.fingerprint)
+    assert store.outcome(planned.fingerprint) is None
+    assert commit(store, planned, written(store, planned, "w"))
+    assert store.has(planned.fingerprint)
+    assert store.outcome(planned.fingerprint) == OK
+    assert (store.path(planned.fingerprint) / "weights").read_text() == "w"
+
+
+def test_the_first_of_two_writers_wins(store: Store, planned: PlannedStage) -> None:
+    one, two = written(store, planned, "first"), written(store, planned, "second")
+    assert one != two
+    assert commit(store, planned, one)
+    before = contents(store.path(planned.fingerprint))
+    assert not commit(store, planned, two)
+    assert contents(store.path(planned.fingerprint)) == before
+    assert not two.exists()
+
+
+def test_racing_processes_leave_one_whole_stage(tmp_path: Path, planned: PlannedStage) -> None:
+    racers = [failpoint(0, "commit", tmp_path) for _ in range(4)]
+    assert [racer.wait(60) for racer in racers] == [0, 0, 0, 0]
+    store = Store(tmp_path)
+    assert store.has(planned.fingerprint)
+    assert [p.name for p in (tmp_path / "stages").iterdir() if p.name != ".tmp"] == [
+        planned.fingerprint
+    ]
+    assert not list((tmp_path / "stages" / ".tmp").iterdir())
+
+
+def test_a_damaged_stage_is_not_had_and_is_replaced(store: Store, planned: PlannedStage) -> None:
+    commit(store, planned, written(store, planned, "weights"))
+    weights = store.path(planned.fingerprint) / "weights"
+    weights.write_text("wei")
+    assert not store.has(planned.fingerprint)
+    assert commit(store, planned, written(store, planned, "weights"))
+    assert store.has(planned.fingerprint)
+    assert weights.read_text() == "weights"
+
+
+def test_divergence_is_a_result_and_memory_is_not(store: Store, planned: PlannedStage) -> None:
+    scarce = OK.model_copy(update={"status": Status.OUT_OF_MEMORY})
+    with pytest.raises(ValueError, match="out_of_memory"):
+        commit(store, planned, store.begin(planned.fingerprint), scarce)
+    assert not store.has(planned.fingerprint)
+    diverged = OK.model_copy(update={"status": Status.DIVERGED, "reason": "NaN at step 3"})
+    assert commit(store, planned, store.begin(planned.fingerprint), diverged)
+    assert store.outcome(planned.fingerprint) == diverged
+
+
+def test_sweeping_spares_the_living(store: Store, planned: PlannedStage) -> None:
+    mine = written(store, planned, "mine")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    name = ProcessName(ProcessName.own().host, dead.pid, "1")
+    orphan = mine.with_name(f"{planned.fingerprint}@{name}@0")
+    elsewhere = mine.with_name(f"{planned.fingerprint}@otherhost~1~1@0")
+    ancient = mine.with_name(f"{planned.fingerprint}@otherhost~2~1@0")
+    for folder in (orphan, elsewhere, ancient):
+        folder.mkdir()
+    long_ago = time.time() - 2 * ABANDONED_AFTER_S
+    os.utime(ancient, (long_ago, long_ago))
+    store.sweep()
+    assert mine.exists() and elsewhere.exists()
+    assert not orphan.exists() and not ancient.exists()
+
+
+def test_a_reused_process_number_is_not_the_dead_process() -> None:
+    own = ProcessName.own()
+    assert ProcessName.parse(str(own)) == own
+    assert not own.is_dead()
+    assert ProcessName(own.host, own.pid, "1").is_dead()
+
+
+def test_killed_at_any_step_a_commit_is_whole_or_absent(
+    tmp_path: Path, planned: PlannedStage
+) -> None:
+    assert failpoint(0, "commit", tmp_path / "whole").wait(60) == 0
+    whole = contents(Store(tmp_path / "whole").path(planned.fingerprint))
+    deaths = 0
+    for n in range(1, 100):
+        root = tmp_path / str(n)
+        died = failpoint(n, "commit", root).wait(60) != 0
+        store = Store(root)
+        if store.has(planned.fingerprint):
+            assert contents(store.path(planned.fingerprint)) == whole
+        run_stage(store, load_runner(RUNNER), planned)
+        store.sweep()
+        assert contents(store.path(planned.fingerprint)) == whole
+        assert not list((root / "stages" / ".tmp").iterdir())
+        if not died:
+            break
+        deaths += 1
+    assert deaths >= 5  # stage.json, the stage's files, the mark, the folder's name
+
+
+@pytest.mark.parametrize("suffix", ["json", "txt", "parquet"])
+def test_a_failing_write_leaves_the_old_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"file.{suffix}"
+    write_text(path, "old")
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        if suffix == "json":
+            write_json(path, {"loss": float("nan")})
+        elif suffix == "txt":
+            write_text(path, 3)  # type: ignore[arg-type]
+        else:
+            write_parquet(path, None)  # type: ignore[arg-type]
+    assert contents(tmp_path) == {path.name: b"old"}
+
+
+def test_parquet_keeps_frame_and_metadata(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"x": [1, 2], "y": ["a", None]})
+    write_parquet(tmp_path / ITEMS_FILE, frame, {"pbb_schema_version": "1"})
+    assert_frame_equal(pl.read_parquet(tmp_path / ITEMS_FILE), frame)
+    assert pl.read_parquet_metadata(tmp_path / ITEMS_FILE)["pbb_schema_version"] == "1"
+
+
+def failpoint(n: int, what: str, root: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(FAILPOINT), str(n), what, str(root)]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})

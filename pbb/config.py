@@ -78,8 +78,9 @@ class CorpusConfig(Frozen):
         need = self.max_demonstrations + self.items_per_program
         if need > self.domain.inputs:
             raise ValueError(
-                f"{self.max_demonstrations=} + {self.items_per_program=} = {need} inputs per program, "
-                f"but domain.inputs={self.domain.inputs}; raise domain.inputs or lower one of them"
+                f"max_demonstrations={self.max_demonstrations} + items_per_program="
+                f"{self.items_per_program} = {need} inputs per program, but domain.inputs="
+                f"{self.domain.inputs}; raise domain.inputs or lower one of them"
             )
         return self
 
@@ -150,7 +151,8 @@ class Recipe(Frozen):
     def _decays(self) -> Self:
         if self.warmup_steps >= self.steps:
             raise ValueError(
-                f"{self.warmup_steps=} leaves no decay in {self.steps=}; lower warmup or raise steps"
+                f"warmup_steps={self.warmup_steps} leaves no decay in steps={self.steps}; "
+                "lower warmup_steps or raise steps"
             )
         return self
 
@@ -197,7 +199,8 @@ class TrainConfig(Frozen):
     def _shares_leave_executions(self) -> Self:
         if self.declarations + self.in_context >= 1:
             raise ValueError(
-                f"{self.declarations=} + {self.in_context=} leaves no tokens for executions; lower one"
+                f"declarations={self.declarations} + in_context={self.in_context} leaves no "
+                "tokens for executions; lower one"
             )
         if not self.formats or len(set(self.formats)) != len(self.formats):
             raise ValueError(f"formats must name one or more distinct formats; got {self.formats}")
@@ -246,12 +249,13 @@ class RunConfig(Frozen):
         if shown != (self.demonstration_format is not None) or (not shown and self.demonstrations):
             raise ValueError(
                 f"arm={self.arm!r}, demonstrations={self.demonstrations}, "
-                f"demonstration_format={self.demonstration_format!r}: demonstrations and their format "
-                "go with the arms 'demonstrations' and 'both', and with no other"
+                f"demonstration_format={self.demonstration_format!r}: demonstrations and their "
+                "format go with the arms 'demonstrations' and 'both', and with no other"
             )
         if self.demonstrations > self.corpus.max_demonstrations:
             raise ValueError(
-                f"{self.demonstrations=} exceeds {self.corpus.max_demonstrations=}; raise the latter"
+                f"demonstrations={self.demonstrations} exceeds max_demonstrations="
+                f"{self.corpus.max_demonstrations}; raise the latter"
             )
         if self.curriculum == "none" and self.arm not in ("none", "in_context"):
             raise ValueError(

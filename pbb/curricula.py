@@ -116,9 +116,7 @@ def _target_sources(run: RunConfig) -> list[Source]:
         sources.append(PlaceboDeclarations(split=split))
     if run.demonstration_format is not None:
         shown = DEMONSTRATED_AS[run.demonstration_format]
-        sources.append(
-            Executions(split=split, formats=(shown,), demonstrations=run.demonstrations)
-        )
+        sources.append(Executions(split=split, formats=(shown,), demonstrations=run.demonstrations))
     return sources
 
 

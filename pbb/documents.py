@@ -68,10 +68,8 @@ def execution_completion(body: str, run: Execution, response_format: ResponseFor
 
 
 def parse_answer(output: str, response_format: ResponseFormat) -> int | None:
-    """The number answered (the last `answer:` where a trace goes before it), or None."""
+    """The number after the first `answer:`, or None; what a model adds after it does not count."""
     text = f"{ANSWER_CUE} {output}" if response_format == "direct" else output
-    found = _ANSWER.findall(text)
-    if not found:
-        return None
-    digits = found[0 if response_format == "direct" else -1].replace(" ", "")
-    return int(digits) if len(digits) < 20 else None
+    found = _ANSWER.search(text)
+    digits = found.group(1).replace(" ", "") if found else ""
+    return int(digits) if 0 < len(digits) < 20 else None

@@ -37,7 +37,9 @@ class Engine:
         self.device = torch.device(chosen)
         self._loaded: tuple[Base, str, nn.Module, Encoder] | None = None
 
-    def run(self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path) -> StageOutcome:
+    def run(
+        self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path
+    ) -> StageOutcome:
         """Run a stage into the existing empty folder `out`.
 
         parent: folder of the training stage it continues or evaluates; None = the bare base.

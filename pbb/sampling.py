@@ -45,7 +45,8 @@ def step_documents(
     tokens goes next, so shares are of tokens and hold at every moment.
     """
     streams = [
-        component_documents(component, corpus, stage, i) for i, component in enumerate(stage.mixture)
+        component_documents(component, corpus, stage, i)
+        for i, component in enumerate(stage.mixture)
     ]
     shares = np.array([component.share for component in stage.mixture])
     used = np.zeros(len(shares))
@@ -109,9 +110,7 @@ def deranged(
 ) -> list[tuple[Program, Program]]:
     """(pointer, instruction) pairs in which no program keeps its own: a shuffled single cycle."""
     order = stream("placebo", data_seed, seed).permutation(len(programs))
-    return [
-        (programs[a], programs[b]) for a, b in zip(order, np.roll(order, 1), strict=True)
-    ]
+    return [(programs[a], programs[b]) for a, b in zip(order, np.roll(order, 1), strict=True)]
 
 
 def _epochs(cases: Sequence[T], rng: np.random.Generator) -> Iterator[T]:
@@ -132,9 +131,7 @@ def _declarations(
 ) -> Iterator[Document]:
     for pointer, instruction in _epochs(pairs, rng):
         yield Document(
-            prompt=declaration_prompt(
-                _template(STUDY.declaration, corpus, rng), pointer.name
-            ),
+            prompt=declaration_prompt(_template(STUDY.declaration, corpus, rng), pointer.name),
             completion=declaration_completion(instruction.body),
             kind="placebo" if kind == "placebo" else "declaration",
             split=pointer.split,
@@ -156,7 +153,9 @@ def _executions(
             _template(STUDY.execution, corpus, rng), program.name, x, response_format
         )
         if shown:
-            prompt = f"{instruction_text(program, _template(STUDY.declaration, corpus, rng))}\n{prompt}"
+            prompt = (
+                f"{instruction_text(program, _template(STUDY.declaration, corpus, rng))}\n{prompt}"
+            )
         yield Document(
             prompt=prompt,
             completion=execution_completion(program.body, program.executions[x], response_format),

@@ -114,7 +114,9 @@ def _check_block(block: list[ast.stmt]) -> None:
             case ast.Return(value=ast.expr() as value):
                 _check_value(value)
             case _:
-                raise UnsafeProgram(f"line {statement.lineno}: {type(statement).__name__} not allowed")
+                raise UnsafeProgram(
+                    f"line {statement.lineno}: {type(statement).__name__} not allowed"
+                )
 
 
 def _check_value(node: ast.expr) -> None:
@@ -143,7 +145,9 @@ def _check_test(node: ast.expr) -> None:
 
 def _range_argument(node: ast.expr) -> int:
     match node:
-        case ast.Call(func=ast.Name(id="range"), args=[ast.Constant(value=int() as k)], keywords=[]):
+        case ast.Call(
+            func=ast.Name(id="range"), args=[ast.Constant(value=int() as k)], keywords=[]
+        ):
             return k
         case _:
             raise UnsafeProgram(f"line {node.lineno}: only range(<integer>) may be looped over")

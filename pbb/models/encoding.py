@@ -35,9 +35,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self._plain = lru_cache(maxsize=50_000)(self._tokenise)
         self.eos_id = int(tokenizer.eos_token_id)
-        self.pad_id = int(
-            self.eos_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        )
+        self.pad_id = int(self.eos_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
 
     def _tokenise(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Final
 
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from pbb.config import Base
 from pbb.models.encoding import Encoder
-from pbb.models.registry import UnknownModel, locate, resolve
+from pbb.models.registry import Files, UnknownModel, cache_root, gguf_reader, locate, resolve
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def load_base(base: Base, dtype: str, device: torch.device) -> tuple[nn.Module, Encoder]:
@@ -27,14 +30,38 @@ def load_base(base: Base, dtype: str, device: torch.device) -> tuple[nn.Module, 
             f"model {base.name!r} has changed: planned with {base.sha256[:12]}, found "
             f"{found.sha256[:12]}; plan the study again, or restore the weights"
         )
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     files = locate(base.name)
-    where: dict[str, Any] = {"pretrained_model_name_or_path": str(files.folder)}
-    if files.gguf:
-        where["gguf_file"] = files.gguf
-    logging.getLogger("transformers").setLevel(logging.ERROR)  # load bars and advice, not errors
+    folder = dequantised(files, base.sha256) if files.gguf else files.folder
     model: Any = AutoModelForCausalLM.from_pretrained(
-        **where, dtype=_DTYPES[dtype], trust_remote_code=False, use_safetensors=not files.gguf
+        str(folder), dtype=_DTYPES[dtype], trust_remote_code=False, use_safetensors=True
     )
-    tokenizer = AutoTokenizer.from_pretrained(**where, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     model.requires_grad_(False)
     return model.to(device).eval(), Encoder(tokenizer)
+
+
+def dequantised(files: Files, sha256: str) -> Path:
+    """A GGUF base as float32 safetensors in the cache; made at the first use, which takes a while.
+
+    Written under a temporary name and moved, so that two processes may race.
+    """
+    folder = cache_root() / "dequantised" / sha256[:20]
+    if folder.is_dir():
+        return folder
+    assert files.gguf is not None
+    gguf_reader(files.folder / files.gguf)  # a clear message where the package is missing
+    source: dict[str, Any] = {
+        "pretrained_model_name_or_path": str(files.folder),
+        "gguf_file": files.gguf,
+        "trust_remote_code": False,
+    }
+    partial = folder.with_name(f"{folder.name}.part{os.getpid()}")
+    AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32).save_pretrained(partial)
+    AutoTokenizer.from_pretrained(**source).save_pretrained(partial)
+    try:
+        partial.rename(folder)
+    except OSError:  # another process was faster
+        shutil.rmtree(partial)
+    return folder

@@ -54,13 +54,15 @@ def cache_root() -> Path:
 
 
 def locate(name: str) -> Files:
-    """Files of a base. Raises UnknownModel. Downloads only for `hub:` names, and only if allowed."""
+    """Files of a base. Raises UnknownModel. Only `hub:` names download, and only if allowed."""
     if name in NANO:
         return Files(Path(str(resources.files("pbb.models.nano").joinpath(name))))
     if name == SMOLLM2:
         folder = cache_root() / SMOLLM2
         if not (folder / SMOLLM2_GGUF).is_file():
-            raise UnknownModel("model 'smollm2' is not at hand; run: pbb-study models fetch smollm2")
+            raise UnknownModel(
+                "model 'smollm2' is not at hand; run: pbb-study models fetch smollm2"
+            )
         return Files(folder, SMOLLM2_GGUF)
     if name.startswith("hub:"):
         return Files(_hub_snapshot(name.removeprefix("hub:")))
@@ -70,8 +72,8 @@ def locate(name: str) -> Files:
     if (path / "config.json").is_file():
         return Files(path)
     raise UnknownModel(
-        f"unknown model {name!r}; choose one of {', '.join((*NANO, SMOLLM2))}, 'hub:owner/name@revision',"
-        " a folder with config.json and safetensors, or a .gguf file"
+        f"unknown model {name!r}; choose one of {', '.join((*NANO, SMOLLM2))}, "
+        "'hub:owner/name@revision', a folder with config.json and safetensors, or a .gguf file"
     )
 
 
@@ -106,7 +108,7 @@ def available() -> list[ModelInfo]:
 
 
 def _count(files: Files, paths: list[Path]) -> int:
-    """Parameters, tied ones once. Safetensors headers or GGUF tensor table; no weights are loaded."""
+    """Parameters, tied ones once, from the headers of safetensors or the GGUF tensor table."""
     if files.gguf:
         reader = gguf_reader(files.folder / files.gguf)
         return sum(int(math.prod(int(n) for n in tensor.shape)) for tensor in reader.tensors)
@@ -114,7 +116,8 @@ def _count(files: Files, paths: list[Path]) -> int:
     for path in paths:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="np") as tensors:
-                total += sum(math.prod(tensors.get_slice(k).get_shape()) for k in tensors.keys())
+                names = sorted(tensors.keys())
+                total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
     return total
 
 
@@ -137,14 +140,16 @@ def _hub_snapshot(spec: str) -> Path:
 
     repo, _, revision = spec.partition("@")
     if not revision:
-        raise UnknownModel(f"hub model {spec!r} names no revision; write 'hub:{repo}@<commit or tag>'")
+        raise UnknownModel(
+            f"hub model {spec!r} names no revision; write 'hub:{repo}@<commit or tag>'"
+        )
     try:
-        folder = snapshot_download(repo, revision=revision, allow_patterns=[*_WEIGHT_FILES, "*.txt"])
+        folder = snapshot_download(
+            repo, revision=revision, allow_patterns=[*_WEIGHT_FILES, "*.txt"]
+        )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise UnknownModel(
-            f"hub model {spec!r} cannot be had ({type(error).__name__}); check its name and revision, "
-            "or fetch it on a machine with network and set HF_HUB_OFFLINE=1"
+            f"hub model {spec!r} cannot be had ({type(error).__name__}); check its name and "
+            "revision, or fetch it on a machine with network and set HF_HUB_OFFLINE=1"
         ) from None
     return Path(folder)
-
-

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pbb.models.encoding import Encoded
 
-GROUP_RATIO: Final = 0.7
+GROUP_RATIO: Final = 0.8
 """A document shorter than this share of its microbatch's longest opens a new microbatch."""
-MIN_GROUP_TOKENS: Final = 512
+MIN_GROUP_TOKENS: Final = 256
 """Below this many padded tokens a further microbatch costs more than its padding saves."""
 
 

@@ -53,7 +53,9 @@ def test_a_pbb_arm_never_trains_on_a_target_execution(
     corpus = CORPUS.model_copy(update={"data_seed": data_seed})
     config = run(arm, curriculum=curriculum, seed=seed, corpus=corpus, stand_in=stand_in)
     built = build_corpus(corpus)
-    held_out = {p.name: set(p.items) for p in (*built.acquisition, *built.validation, *built.target)}
+    held_out = {
+        p.name: set(p.items) for p in (*built.acquisition, *built.validation, *built.target)
+    }
     targets = {p.name for p in built.split(config.stand_in)}
     others = {p.name for p in built.split("validation" if stand_in == "target" else "target")}
     for document in itertools.chain.from_iterable(map(stage_documents, training_stages(config))):
@@ -143,7 +145,9 @@ def test_placebo_gives_no_program_its_own_instruction(seed: int) -> None:
     built = build_corpus(CORPUS)
     pairs = deranged(built.target, CORPUS.data_seed, seed)
     assert all(pointer != instruction for pointer, instruction in pairs)
-    assert {p.name for p, _ in pairs} == {i.name for _, i in pairs} == {p.name for p in built.target}
+    assert (
+        {p.name for p, _ in pairs} == {i.name for _, i in pairs} == {p.name for p in built.target}
+    )
 
 
 def test_placebo_and_instruction_differ_in_pointers_alone() -> None:

@@ -58,7 +58,9 @@ def test_the_gradient_does_not_depend_on_how_a_step_is_cut(
         torch.testing.assert_close(
             gradient(model, batch, encoder, most), whole, rtol=1e-4, atol=1e-6
         )
-    torch.testing.assert_close(gradient(model, batch[::-1], encoder, 300), whole, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        gradient(model, batch[::-1], encoder, 300), whole, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_loss_is_of_target_tokens_alone_and_equals_an_oracle(
@@ -110,8 +112,11 @@ def test_lora_scale_is_as_declared(
     model, _ = loaded
     lora = Lora(rank=rank, alpha=16, scaling=scaling)  # type: ignore[arg-type]
     with Attached(model, "b", lora, seed=0) as attached:
-        scales = {s["default"] for m in attached.model.modules()
-                  if isinstance(s := getattr(m, "scaling", None), dict)}
+        scales = {
+            s["default"]
+            for m in attached.model.modules()
+            if isinstance(s := getattr(m, "scaling", None), dict)
+        }
     wanted = 16 / rank**0.5 if scaling == "rslora" else 16 / rank
     assert scales == {pytest.approx(wanted)}
 
@@ -153,12 +158,19 @@ def test_batched_decoding_equals_one_by_one_and_transformers(
     model, encoder = loaded
     prompts = [d.ids[: d.n_prompt] for d in a_batch(encoder)][:12]
     assert len({len(p) for p in prompts}) > 2
-    settings = {"pad_id": encoder.pad_id, "eos_id": encoder.eos_id, "max_new_tokens": 40, "device": CPU}
+    settings = {
+        "pad_id": encoder.pad_id,
+        "eos_id": encoder.eos_id,
+        "max_new_tokens": 40,
+        "device": CPU,
+    }
     together = greedy(model, prompts, **settings)  # type: ignore[arg-type]
     for prompt, found in zip(prompts, together, strict=True):
         assert greedy(model, [prompt], **settings) == [found]  # type: ignore[arg-type]
         theirs = model.generate(
-            torch.tensor([prompt]), max_new_tokens=40, do_sample=False,
+            torch.tensor([prompt]),
+            max_new_tokens=40,
+            do_sample=False,
             attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
         )[0, len(prompt) :].tolist()
         assert [i for i in theirs if i != encoder.eos_id] == found
@@ -194,7 +206,9 @@ def test_stage_2_continues_stage_1_and_counts_its_effort(rank: int, tmp_path: Pa
     assert engine.run(stage1, None, one).status is Status.OK
     outcome = engine.run(stage2, one, two)
     assert outcome.status is Status.OK and outcome.summary is not None
-    assert outcome.summary.steps == TRAIN.stage2.steps == len(pl.read_parquet(two / "steps.parquet"))
+    assert (
+        outcome.summary.steps == TRAIN.stage2.steps == len(pl.read_parquet(two / "steps.parquet"))
+    )
     budget = TRAIN.stage2.steps * TRAIN.stage2.tokens_per_step
     assert budget <= outcome.summary.tokens < budget + 200
     assert outcome.summary.replay_tokens / outcome.summary.tokens == pytest.approx(0.4, abs=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar
@@ -95,6 +96,15 @@ class TestLocal(BackendContract):
         again = self.launch(small_study(), tmp_path)
         assert (again.ok, again.stages_run) == (7, 0)
         assert {file.name: file.read_bytes() for file in items} == before
+
+    def test_the_manifest_is_of_the_launch_that_ran_stages(self, tmp_path: Path) -> None:
+        result = self.launch(small_study(), tmp_path)
+        manifest = (result.folder / "manifest.json").read_bytes()
+        told = json.loads(manifest)
+        assert told["bases"]["tiny"]["sha256"] == fake_base("tiny").sha256
+        assert len(told["data_sha256"]) == 64
+        self.launch(small_study(), tmp_path)
+        assert (result.folder / "manifest.json").read_bytes() == manifest
 
     def test_studies_share_stages(self, tmp_path: Path) -> None:
         self.launch(small_study("one"), tmp_path)

@@ -45,7 +45,14 @@ PASSING_SHAPES: Final = (
     (2, 3, 0.0),
     (2, 4, 0.0),
 )
-LIBRARY_SHAPES: Final = ((3, 1, 0.1), (1, 2, 0.0), (2, 2, 0.0), (2, 2, 0.0), (2, 3, 0.0), (2, 4, 0.0))
+LIBRARY_SHAPES: Final = (
+    (3, 1, 0.1),
+    (1, 2, 0.0),
+    (2, 2, 0.0),
+    (2, 2, 0.0),
+    (2, 3, 0.0),
+    (2, 4, 0.0),
+)
 """(steps, paths, loops) of the programs read, in equal parts."""
 
 
@@ -119,9 +126,7 @@ class Diet:
     use_odds: tuple[float, float, float] = (0.15, 0.4, 0.45)
 
 
-def step_reading(
-    reading: Reading, diet: Diet, step: int, count: int
-) -> list[Document]:
+def step_reading(reading: Reading, diet: Diet, step: int, count: int) -> list[Document]:
     """`count` documents of one step; a pure function of its arguments."""
     rng = stream("pretrain", PRETRAIN_SEED, step)
     return [_document(reading, diet, rng) for _ in range(count)]

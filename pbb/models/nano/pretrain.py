@@ -8,52 +8,48 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pbb.config import Numerics, Recipe
 from pbb.corpus import meaning
-from pbb.evaluation.decoding import greedy
-from pbb.documents import Document, parse_answer
 from pbb.models.encoding import Encoded, Encoder
+from pbb.models.nano.card import report_card, write_card
 from pbb.models.nano.library import (
-    FORMATS,
-    INPUTS,
     Diet,
-    Named,
     Reading,
     build_reading,
-    execution,
-    in_context,
     step_reading,
 )
 from pbb.models.nano.vocabulary import build_tokenizer, save_tokenizer
-from pbb.seeds import stream, torch_seed
+from pbb.seeds import torch_seed
 from pbb.training.loop import train_steps
 
 
 @dataclass(frozen=True)
 class Size:
-    """A rung of the ladder. library = False: reads executions in context only."""
+    """A rung of the ladder. library = False: reads executions in context only.
+
+    Those documents are longer, so that variant takes fewer steps to read as many tokens.
+    """
 
     width: int
     layers: int
     heads: int
     peak_lr: float
     library: bool = True
+    steps_ratio: float = 1.0
 
 
 LADDER: Final[dict[str, Size]] = {
     "nano-xs": Size(64, 2, 2, 4e-3),
     "nano-s": Size(96, 3, 3, 3e-3),
-    "nano-s-nolib": Size(96, 3, 3, 3e-3, library=False),
+    "nano-s-nolib": Size(96, 3, 3, 3e-3, library=False, steps_ratio=0.72),
     "nano-m": Size(128, 4, 4, 2e-3),
     "nano-l": Size(192, 6, 6, 1.5e-3),
 }
@@ -132,61 +128,17 @@ def pretrain(
     )
     encoder = Encoder(build_tokenizer())
     log, tokens, started = [], 0, time.perf_counter()
-    steps = train_steps(
-        model, loader, recipe, Numerics(), pad_id=encoder.pad_id, device=device
-    )
+    steps = train_steps(model, loader, recipe, Numerics(), pad_id=encoder.pad_id, device=device)
     for record in steps:
         tokens += record.tokens
         if record.step % 100 == 0 or record.step == plan.steps:
             elapsed = time.perf_counter() - started
             log.append({"step": record.step, "loss": record.loss_nats_per_token, "tokens": tokens})
-            print(f"{record.step:6d} {record.loss_nats_per_token:.4f} {tokens / elapsed:,.0f} tok/s",
-                  flush=True)
+            print(
+                f"{record.step:6d} {record.loss_nats_per_token:.4f} {tokens / elapsed:,.0f} tok/s",
+                flush=True,
+            )
     return model, log
-
-
-def accuracy(
-    model: nn.Module, documents: list[Document], encoder: Encoder, device: torch.device
-) -> float:
-    """Share of execution documents answered right by greedy decoding."""
-    model.eval()
-    outputs = greedy(
-        model,
-        [encoder.prompt(d.prompt) for d in documents],
-        pad_id=encoder.pad_id,
-        eos_id=encoder.eos_id,
-        max_new_tokens=128,
-        device=device,
-    )
-    right = 0
-    for document, ids in zip(documents, outputs, strict=True):
-        assert document.response_format is not None
-        wanted = parse_answer(document.completion, document.response_format)
-        right += parse_answer(encoder.decode(ids), document.response_format) == wanted
-    return right / len(documents)
-
-
-def report_card(
-    model: nn.Module, reading: Reading, device: torch.device, count: int = 300
-) -> dict[str, float]:
-    """Accuracy in context (unseen programs and names) and on the library, by format."""
-    encoder = Encoder(build_tokenizer())
-    card: dict[str, float] = {}
-    for response_format in FORMATS:
-        rng = stream("card", response_format)
-        inputs = rng.integers(INPUTS, size=count)
-        shown = [
-            in_context(Named(name, body), int(x), response_format, rng)
-            for name, body, x in zip(reading.names[-count:], reading.unseen[:count], inputs, strict=True)
-        ]
-        card[f"in_context_{response_format}"] = accuracy(model, shown, encoder, device)
-        picks = rng.integers(len(reading.library), size=count)
-        used = [
-            execution(reading.library[int(i)], int(x), response_format, rng)
-            for i, x in zip(picks, inputs, strict=True)
-        ]
-        card[f"library_{response_format}"] = accuracy(model, used, encoder, device)
-    return card
 
 
 def save(model: LlamaForCausalLM, folder: Path) -> None:
@@ -209,6 +161,7 @@ def main() -> None:
     args = parser.parse_args()
     plan = Plan(**{field: getattr(args, field) for field in asdict(Plan())})
     size, device = LADDER[args.name], torch.device(args.device)
+    plan = replace(plan, steps=round(plan.steps * size.steps_ratio))
     torch.set_float32_matmul_precision("high")
     torch.set_num_threads(args.threads)
     reading = build_reading(plan.library, plan.passing)
@@ -216,14 +169,20 @@ def main() -> None:
     model, log = pretrain(size, plan, reading, device, args.workers)
     train_s = time.perf_counter() - started
     save(model, args.out / args.name)
-    card = report_card(model.float(), reading, device)
-    facts = {"plan": asdict(plan), "size": asdict(size), "device": args.device, "train_s": train_s,
-             "tokens": log[-1]["tokens"], "n_params": sum(p.numel() for p in model.parameters()),
-             "accuracy": card, "log": log}
-    (args.out / args.name / "card.json").write_text(json.dumps(facts, indent=1))
+    facts = {
+        "name": args.name,
+        "plan": asdict(plan),
+        "size": asdict(size),
+        "device": args.device,
+        "train_s": round(train_s),
+        "tokens": log[-1]["tokens"],
+        "n_params": sum(p.numel() for p in model.parameters()),
+        "accuracy": report_card(model.float(), reading, device),
+        "log": log,
+    }
+    write_card(facts, args.out / args.name)
     hashes = sorted(meaning(named.body.source) for named in reading.library)
     (args.out / "library_meanings.json").write_text(json.dumps(hashes))
-    print(json.dumps(card), f"{np.round(train_s)} s")
 
 
 if __name__ == "__main__":

@@ -21,22 +21,24 @@ LINE_BREAKS: Final = tuple("\n" + "    " * depth for depth in range(5))
 NUMBERS: Final = tuple(str(n) for n in range(100))
 LETTERS: Final = tuple("abcdefghijklmnopqrstuvwxyz")
 PUNCTUATION: Final = tuple(
-    "+= -= *= //= %= == != <= >= ::= -> // ** + - * / % = < > ( ) [ ] { } , : ; . | & ! ? _ ' \"".split()
+    "+= -= *= //= %= == != <= >= ::= -> // ** + - * / % = < > "
+    "( ) [ ] { } , : ; . | & ! ? _ ' \"".split()
 )
 CODE: Final = tuple(
-    """def return if elif else for in range while not and or True False None len ord chr int str list
-    dict set append pop insert sorted sort reversed reverse min max sum abs any all enumerate zip
-    join split upper lower index count replace isalpha isdigit islower isupper continue break pass
-    lambda map filter print swap import""".split()
+    """def return if elif else for in range while not and or True False None len ord chr int
+    str list dict set append pop insert sorted sort reversed reverse min max sum abs any all
+    enumerate zip join split upper lower index count replace isalpha isdigit islower isupper
+    continue break pass lambda map filter print swap import""".split()
 )
 PROSE: Final = tuple(
-    """trace answer recite start the of is are as it its to from by with then when otherwise unless
-    repeat times each every last first next previous take return add subtract multiply divide
-    remainder keep number letter letters word words string item items position even odd less greater
-    than equal at least most more same set result input output shift forward back left right rotate
-    reverse order replace vowel consonant block pair pairs empty end begin rule rules sentence grammar
-    symbol either nothing followed one two three four five six seven eight nine ten zero do does
-    until after before all any both increase decrease double half value variable""".split()
+    """trace answer recite start the of is are as it its to from by with then when otherwise
+    unless repeat times each every last first next previous take return add subtract
+    multiply divide remainder keep number letter letters word words string item items
+    position even odd less greater than equal at least most more same set result input
+    output shift forward back left right rotate reverse order replace vowel consonant block
+    pair pairs empty end begin rule rules sentence grammar symbol either nothing followed
+    one two three four five six seven eight nine ten zero do does until after before all any
+    both increase decrease double half value variable""".split()
 )
 
 

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 
 from pbb.config import Base
 from pbb.models.encoding import Encoder
+from pbb.models.head import backbone, last_logits
 from pbb.models.registry import Files, UnknownModel, cache_root, gguf_reader, locate, resolve
 
 _DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -39,7 +40,22 @@ def load_base(base: Base, dtype: str, device: torch.device) -> tuple[nn.Module, 
     )
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     model.requires_grad_(False)
-    return model.to(device).eval(), Encoder(tokenizer)
+    model.to(device).eval()
+    _check_head(model, base.name, device)
+    return model, Encoder(tokenizer)
+
+
+@torch.no_grad()
+def _check_head(model: Any, name: str, device: torch.device) -> None:
+    """Some families scale their logits after the head; those would train on wrong ones here."""
+    tokens = torch.arange(1, 9, device=device)[None]
+    whole = model(tokens).logits[:, -1].float()
+    lean = last_logits(model, backbone(model)(tokens).last_hidden_state)
+    if not torch.allclose(whole, lean, rtol=1e-2, atol=1e-2):
+        raise UnknownModel(
+            f"model {name!r} ({type(model).__name__}) changes its logits after the output head in a "
+            "way that is not supported; choose a model of another family"
+        )
 
 
 def dequantised(files: Files, sha256: str) -> Path:

@@ -191,6 +191,11 @@ def fetch(name: Annotated[str, typer.Argument(help="smollm2")]) -> None:
     except FetchError as error:
         err.print(str(error))
         raise typer.Exit(1) from None
+    typer.echo("unpacking the quantised weights, once; this takes a minute or two")
+    from pbb.models.loading import dequantised
+    from pbb.models.registry import locate, resolve
+
+    dequantised(locate(name), resolve(name).sha256)
 
 
 @app.command()

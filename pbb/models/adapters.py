@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,9 @@ class Attached:
             return
         # The draw of lora_A must follow its own stream, so seed immediately before it.
         torch.manual_seed(torch_seed("init", seed))
-        wrapped: Any = get_peft_model(base, lora_config(lora))  # type: ignore[arg-type]
+        with warnings.catch_warnings():  # peft 0.21 asks for a name that transformers 5.17 renames
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            wrapped: Any = get_peft_model(base, lora_config(lora))
         self._peft = wrapped
         self.model = wrapped.get_base_model()
 
@@ -65,7 +68,7 @@ class Attached:
 
     def __exit__(self, *error: object) -> None:
         if self._peft is not None:
-            self._peft.unload()  # type: ignore[operator]
+            self._peft.unload()
             self._peft = None
 
     def tensors(self) -> dict[str, Tensor]:

@@ -53,8 +53,8 @@ def _check_head(model: Any, name: str, device: torch.device) -> None:
     lean = last_logits(model, backbone(model)(tokens).last_hidden_state)
     if not torch.allclose(whole, lean, rtol=1e-2, atol=1e-2):
         raise UnknownModel(
-            f"model {name!r} ({type(model).__name__}) changes its logits after the output head in a "
-            "way that is not supported; choose a model of another family"
+            f"model {name!r} ({type(model).__name__}) changes its logits after the output head in "
+            "a way that is not supported; choose a model of another family"
         )
 
 

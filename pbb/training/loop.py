@@ -89,6 +89,6 @@ def accumulate(
     for batch in cut:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
             nll = nll_sum(model, batch)
-        (nll / n_target).backward()  # type: ignore[no-untyped-call]
+        (nll / n_target).backward()
         total += nll.detach()
     return float(total) / n_target

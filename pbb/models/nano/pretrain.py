@@ -10,9 +10,10 @@ import json
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -113,7 +114,8 @@ def pretrain(
     size: Size, plan: Plan, reading: Reading, device: torch.device, workers: int
 ) -> tuple[LlamaForCausalLM, list[dict[str, float]]]:
     """Train one size; the model, and its loss every 100 steps."""
-    model = build_model(size).to(device)
+    model = build_model(size)
+    cast(nn.Module, model).to(device)
     recipe = Recipe(
         steps=plan.steps,
         tokens_per_step=1,  # steps are counted in documents here
@@ -144,7 +146,8 @@ def pretrain(
 def save(model: LlamaForCausalLM, folder: Path) -> None:
     """Weights in bfloat16 (half the bytes, loaded as float32), config and tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
-    model.to(dtype=torch.bfloat16).save_pretrained(folder, safe_serialization=True)
+    cast(nn.Module, model).to(dtype=torch.bfloat16)
+    model.save_pretrained(folder, safe_serialization=True)
     save_tokenizer(folder)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors.torch import save_model
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
@@ -17,6 +18,8 @@ from pbb.models.encoding import Encoder
 from pbb.models.head import backbone, last_logits
 from pbb.models.registry import Files, UnknownModel, cache_root, gguf_reader, locate, resolve
 
+transformers_logging.disable_progress_bar()  # a study has a progress display of its own
+transformers_logging.set_verbosity_error()
 _DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -31,8 +34,6 @@ def load_base(base: Base, dtype: str, device: torch.device) -> tuple[nn.Module, 
             f"model {base.name!r} has changed: planned with {base.sha256[:12]}, found "
             f"{found.sha256[:12]}; plan the study again, or restore the weights"
         )
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
     files = locate(base.name)
     folder = dequantised(files, base.sha256) if files.gguf else files.folder
     model: Any = AutoModelForCausalLM.from_pretrained(
@@ -74,7 +75,13 @@ def dequantised(files: Files, sha256: str) -> Path:
         "trust_remote_code": False,
     }
     partial = folder.with_name(f"{folder.name}.part{os.getpid()}")
-    AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32).save_pretrained(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    # transformers will not save a model that came from GGUF, though these are plain weights now.
+    save_model(model, str(partial / "model.safetensors"), metadata={"format": "pt"})
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.config.save_pretrained(partial)
     AutoTokenizer.from_pretrained(**source).save_pretrained(partial)
     try:
         partial.rename(folder)

@@ -32,7 +32,7 @@ FACTOR_COLUMNS: Final = (
 )
 """What identifies a cell: everything that was varied except the seeds."""
 
-RUN: Final = ("run", "arm", "demonstrations", "demonstration_format")
+RUN: Final = ("run", "curriculum", "arm", "demonstrations", "demonstration_format")
 """A training run. Files from elsewhere may number their runs within an arm."""
 
 ROW: Final = (*RUN, "response_format", "split", "measure", "step", "program", "item")

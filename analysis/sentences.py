@@ -38,7 +38,8 @@ def sentence(result: Result, label: str) -> str:
     """What one instruction was worth, with its interval or with the reason there is none."""
     rate, pair = result.rate, result.contest.pair
     formats = f"{pair.instruction} against {pair.demonstrations}"
-    formats += ", a practitioner pair" if pair.label == "practitioner" else ""
+    if not pair.like_with_like:
+        formats += f", {'a' if pair.label == 'practitioner' else 'an'} {pair.label} pair"
     what = f"{SHOWN[pair.demonstration_format]} demonstrations"
     caution = f"; {rate.reason}" if rate.reason else ""
     if rate.state == "not_comparable":

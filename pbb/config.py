@@ -30,6 +30,9 @@ DEMONSTRATED_ARMS: Final[frozenset[Arm]] = frozenset({"demonstrations", "both"})
 INSTRUCTED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "placebo", "in_context"})
 """Arms that saw an instruction, so may be asked to recite it."""
 
+MIN_INPUTS_PER_PATH: Final = 3
+"""Every execution path of a program is taken by so many inputs at least."""
+
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -58,6 +61,17 @@ class ArithmeticConfig(Frozen):
     inputs: Annotated[int, Field(ge=4, le=1000)] = 32
     value_max: Annotated[int, Field(ge=9, le=100_000)] = 99
 
+    @model_validator(mode="after")
+    def _paths_fit(self) -> Self:
+        least = MIN_INPUTS_PER_PATH * self.paths
+        if least > min(self.inputs, self.value_max):
+            raise ValueError(
+                f"paths={self.paths} needs {least} inputs and values "
+                f"({MIN_INPUTS_PER_PATH} a path); got inputs={self.inputs}, "
+                f"value_max={self.value_max}; raise them or lower paths"
+            )
+        return self
+
 
 class CorpusConfig(Frozen):
     """Which programs and items exist; with `data_seed` it fixes them byte for byte."""
@@ -67,20 +81,17 @@ class CorpusConfig(Frozen):
     acquisition: Positive = 200
     validation: Positive = 16
     targets: Annotated[int, Field(ge=2)] = 32
-    items_per_program: Positive = 8
-    max_demonstrations: Positive = 16
-    """The largest n of the study: so many inputs are kept free of items in every program."""
+    items_per_program: Annotated[int, Field(ge=5)] = 8
+    """At least five, so that one answer may be right on a fifth of them."""
     templates: Annotated[int, Field(ge=1, le=20)] = 20
     representation: Representation = "code"
 
     @model_validator(mode="after")
     def _inputs_suffice(self) -> Self:
-        need = self.max_demonstrations + self.items_per_program
-        if need > self.domain.inputs:
+        if self.items_per_program >= self.domain.inputs:
             raise ValueError(
-                f"max_demonstrations={self.max_demonstrations} + items_per_program="
-                f"{self.items_per_program} = {need} inputs per program, but domain.inputs="
-                f"{self.domain.inputs}; raise domain.inputs or lower one of them"
+                f"items_per_program={self.items_per_program} leaves no demonstration among "
+                f"domain.inputs={self.domain.inputs}; raise domain.inputs or lower the items"
             )
         return self
 
@@ -185,7 +196,7 @@ class TrainConfig(Frozen):
 
     stage1: Recipe
     stage2: Recipe
-    replay: Share = 0.4
+    replay: Annotated[float, Field(ge=0, lt=1)] = 0.4
     declarations: Share = 0.4
     in_context: Share = 0.1
     formats: tuple[ResponseFormat, ...] = ("direct", "cot", "recite")
@@ -252,10 +263,12 @@ class RunConfig(Frozen):
                 f"demonstration_format={self.demonstration_format!r}: demonstrations and their "
                 "format go with the arms 'demonstrations' and 'both', and with no other"
             )
-        if self.demonstrations > self.corpus.max_demonstrations:
+        need = self.demonstrations + self.corpus.items_per_program
+        if need > self.corpus.domain.inputs:
             raise ValueError(
-                f"demonstrations={self.demonstrations} exceeds max_demonstrations="
-                f"{self.corpus.max_demonstrations}; raise the latter"
+                f"demonstrations={self.demonstrations} + items_per_program="
+                f"{self.corpus.items_per_program} = {need} inputs per program, but domain.inputs="
+                f"{self.corpus.domain.inputs}; raise domain.inputs or lower one of them"
             )
         if self.curriculum == "none" and self.arm not in ("none", "in_context"):
             raise ValueError(

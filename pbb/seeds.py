@@ -15,8 +15,10 @@ def _entropy(name: str, keys: tuple[int | str, ...]) -> int:
 def stream(name: str, *keys: int | str) -> np.random.Generator:
     """An independent generator for (name, keys); the same in every process and on every platform.
 
-    Names in use: `programs`, `items` (data_seed); `demonstrations`, `placebo` (data_seed, seed);
-    `order` (seed, stage's role); `init` (seed).
+    Names in use: `programs`, `names`, `items` (data_seed); `demonstrations` (data_seed, seed,
+    program); `placebo` (data_seed, seed); `order` (seed, stage's role, component); `init` (seed);
+    `search` (design, seed). The nano bases have `library`, `library-names`, `passing`, `unseen`,
+    `pretrain`, `nano-init` and `card`.
     """
     return np.random.Generator(np.random.PCG64(_entropy(name, keys)))
 

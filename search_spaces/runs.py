@@ -56,7 +56,6 @@ def _corpus(study: Study, factors: Mapping[str, Scalar]) -> CorpusConfig:
             "validation": sizes.validation,
             "targets": sizes.targets,
             "items_per_program": sizes.items_per_program,
-            "max_demonstrations": study.largest_demonstrations(),
             "templates": factors["templates"],
             "representation": factors["representation"],
         }

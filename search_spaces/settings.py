@@ -59,9 +59,7 @@ class Programs(Frozen):
 
     validation: Positive = 16
     targets: Annotated[int, Field(ge=2)] = 32
-    items_per_program: Positive = 8
-    max_demonstrations: Positive | None = None
-    """So many inputs of each program are kept for demonstrations; null = the study's largest n."""
+    items_per_program: Annotated[int, Field(ge=5)] = 8
 
 
 class Resources(Frozen):

@@ -123,11 +123,6 @@ class Study(Frozen):
         given = "formats" in self.train.model_fields_set
         return self.train.formats if given else self.response_formats()
 
-    def largest_demonstrations(self) -> int:
-        """Inputs per program kept free of items: the largest n, or what the study says."""
-        largest = max(n for grid in self.factors for n in grid.demonstrations)
-        return self.programs.max_demonstrations or largest
-
 
 def load_study(path_or_name: str | Path) -> Study:
     """Read a study file, or a shipped study by its bare name. Raises StudyError."""

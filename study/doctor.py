@@ -50,6 +50,9 @@ def _package(name: str, *, needed: bool) -> Check:
 
 def _ray_authentication() -> Check:
     """Ray's ports run code for whoever reaches them, and take no password by default."""
+    from study.backends.ray_environment import prepare  # what `launch` does before it starts Ray
+
+    prepare()
     mode = os.environ.get("RAY_AUTH_MODE", "disabled")
     hint = "" if mode == "token" else "; on a shared network set RAY_AUTH_MODE=token"
     return Check("ray authentication", mode == "token", f"{mode}{hint}", needed=False)

@@ -94,6 +94,9 @@ def _refuse_other_study(folder: StudyFolder, study: Study) -> None:
             f"{error}; mend or move that file, rename the study, or choose another --root"
         ) from error
     changed = [key for key in Study.model_fields if getattr(before, key) != getattr(study, key)]
+    if changed == ["resources"]:  # how a study runs is no part of what it is
+        write_text(folder.study, dump_study(study))
+        return
     if changed:
         raise FolderError(
             f"{folder.path}: was made by another study file ({', '.join(changed)} differ); rename "

@@ -65,16 +65,18 @@ def launch(
     that cannot be used or an unknown model, and KeyboardInterrupt after stopping the workers.
     """
     began_s = time.monotonic()
+    plan = make_plan(study, cache(resolve))  # what is wrong with the study is found before
+    bases = _bases(study, resolve)  # anything is written under its name
     with held_folder(root, study) as folder, display(quiet) as shown:
         store = Store(root)
         store.sweep()
         collector = Collector(study, folder, store, shown)
-        plan = make_plan(study, cache(resolve))
-        work = _missing(plan, _bases(study, resolve), folder, store, collector, runner)
+        work = _missing(plan, bases, folder, store, collector, runner)
         trials = None if isinstance(study.search, TpeSearch) else plan.trials
         try:
-            if work.proposals:
+            if work.proposals or not folder.manifest.exists():
                 write_manifest(folder.manifest, work.bases, _corpora(plan), backend)
+            if work.proposals:
                 _backend(backend).run(work, collector)
         finally:
             collector.close(trials)

@@ -61,7 +61,7 @@ def manifest(
 
 
 def data_hash(corpora: Iterable[CorpusConfig]) -> str:
-    """SHA-256 of the distinct corpora; equal exactly when the same programs and items are."""
+    """SHA-256 of the distinct corpora's configurations, which fix programs and items."""
     texts = sorted({canonical_json(corpus) for corpus in corpora})
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 

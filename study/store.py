@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import time
 import uuid
@@ -25,6 +26,7 @@ from study.processes import ProcessName
 
 STAGES: Final = "stages"
 DONE: Final = "done"
+FINGERPRINT: Final = re.compile(r"[0-9a-f]{8,64}")
 STAGE_FILE: Final = "stage.json"
 ITEMS_FILE: Final = "items.parquet"
 ABANDONED_AFTER_S: Final = 7 * 24 * 3600.0
@@ -47,7 +49,11 @@ class Store:
         self._private = self._stages / ".tmp"
 
     def path(self, fingerprint: str) -> Path:
-        """Where the stage's files are, or would be."""
+        """Where the stage's files are, or would be. Raises ValueError for no fingerprint."""
+        if not FINGERPRINT.fullmatch(fingerprint):
+            raise ValueError(
+                f"{fingerprint!r} is no stage fingerprint; the rows were tampered with"
+            )
         return self._stages / fingerprint
 
     def has(self, fingerprint: str) -> bool:

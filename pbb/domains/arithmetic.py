@@ -11,13 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from pbb.config import ArithmeticConfig
+from pbb.config import MIN_INPUTS_PER_PATH, ArithmeticConfig
 from pbb.domains.evaluator import EvaluationError, Execution, parse
 
 INDENT: Final = "    "
-MIN_INPUTS_PER_PATH: Final = 3
 _OPERATORS: Final = ("+=", "-=", "*=", "//=", "%=")
 _OPERATOR_ODDS: Final = (0.3, 0.3, 0.2, 0.12, 0.08)
+MAX_LEAF_DRAWS: Final = 200
 _FACTOR_MAX: Final = 5
 """Largest constant of * and //: more would leave the range or flatten it at once."""
 
@@ -42,9 +42,9 @@ def definition(name: str, body: str) -> str:
 def propose(config: ArithmeticConfig, rng: np.random.Generator) -> Body | None:
     """One random body, or None where the draw is not a fair program."""
     arms = _arms_per_step(config, rng)
-    lines = [line for n in arms for line in _step(n, config, rng)]
-    source = "\n".join(INDENT + line for line in [*lines, "return x"])
     try:
+        lines = [line for n in arms for line in _step(n, config, rng)]
+        source = "\n".join(INDENT + line for line in [*lines, "return x"])
         executions = run_all(source, config.inputs)
     except EvaluationError:
         return None
@@ -105,9 +105,13 @@ def _chain(arms: int, config: ArithmeticConfig, rng: np.random.Generator) -> lis
         cuts = np.sort(rng.choice(np.arange(2, top), size=arms - 1, replace=False))
         tests = [f"x < {cut}" for cut in cuts]
     leaves: list[str] = []
-    while len(leaves) < arms:  # arms that do the same would be one path in all but name
+    for _ in range(MAX_LEAF_DRAWS):  # arms that do the same would be one path in all but name
+        if len(leaves) == arms:
+            break
         leaf = _assignment(config, rng)
         leaves += [leaf] if leaf not in leaves else []
+    else:
+        raise EvaluationError(f"{arms} branches need as many distinct assignments")
     lines: list[str] = []
     for i, test in enumerate(tests):
         lines += [f"{'elif' if i else 'if'} {test}:", INDENT + leaves[i]]

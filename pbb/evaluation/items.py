@@ -56,17 +56,19 @@ def evaluate(
     result never depends on which other questions were asked.
     """
     model.eval()
+    half = stage.numerics.dtype == "bfloat16"  # as in training, for every arm alike
     rows: list[dict[str, object]] = []
     for question in stage.questions:
         for batch in _batches(items(question, corpus), stage.batch_size):
-            outputs = greedy(
-                model,
-                [encoder.prompt(item.prompt) for item in batch],
-                pad_id=encoder.pad_id,
-                eos_id=encoder.eos_id,
-                max_new_tokens=stage.max_new_tokens,
-                device=device,
-            )
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+                outputs = greedy(
+                    model,
+                    [encoder.prompt(item.prompt) for item in batch],
+                    pad_id=encoder.pad_id,
+                    eos_id=encoder.eos_id,
+                    max_new_tokens=stage.max_new_tokens,
+                    device=device,
+                )
             texts = [encoder.decode(ids) for ids in outputs]
             rows += [
                 _row(item, text, stage, corpus) for item, text in zip(batch, texts, strict=True)

@@ -19,10 +19,21 @@ from safetensors import safe_open
 
 from pbb.config import Base
 
-NANO: Final = ("nano-xs", "nano-s", "nano-s-nolib", "nano-m", "nano-l")
+NANO: Final = ("nano-xs", "nano-s", "nano-s-nolib", "nano-m")
 SMOLLM2: Final = "smollm2"
 SMOLLM2_GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_WEIGHT_FILES: Final = ("*.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json")
+_WEIGHT_FILES: Final = (
+    "*.safetensors",
+    "config.json",
+    "tokenizer*.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.*",
+)
+"""What decides a base's answers: weights, architecture, tokenizer, chat template."""
 
 
 class UnknownModel(ValueError):
@@ -144,9 +155,7 @@ def _hub_snapshot(spec: str) -> Path:
             f"hub model {spec!r} names no revision; write 'hub:{repo}@<commit or tag>'"
         )
     try:
-        folder = snapshot_download(
-            repo, revision=revision, allow_patterns=[*_WEIGHT_FILES, "*.txt"]
-        )
+        folder = snapshot_download(repo, revision=revision, allow_patterns=list(_WEIGHT_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise UnknownModel(
             f"hub model {spec!r} cannot be had ({type(error).__name__}); check its name and "

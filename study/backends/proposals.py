@@ -5,6 +5,7 @@ from __future__ import annotations
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
+from pbb.seeds import torch_seed
 from search_spaces.factors import Scalar
 from search_spaces.settings import Range, TpeSearch
 from study.backends.work import Work
@@ -34,5 +35,6 @@ def sampler(work: Work) -> BaseSampler:
     """TPE for nuisances. Points of an enumerated design are handed over, so nothing is drawn."""
     search = work.study.search
     if isinstance(search, TpeSearch):
-        return TPESampler(seed=search.seed)
+        # A relaunch goes on from what is scored; the same stream would propose the same points.
+        return TPESampler(seed=torch_seed("search", "tpe", search.seed, len(work.scored)) % 2**32)
     return RandomSampler(seed=0)

@@ -22,7 +22,6 @@ CORPUS = CorpusConfig(
     validation=4,
     targets=6,
     items_per_program=6,
-    max_demonstrations=8,
 )
 TRAIN = TrainConfig(
     stage1=Recipe(steps=6, tokens_per_step=600, peak_lr=3e-3, warmup_steps=2),

@@ -183,7 +183,7 @@ def test_stage_1_trains_every_format_equally() -> None:
         ("demonstrations", {"demonstrations": 0}, "n = 0 is the arm 'none'"),
         ("instruction", {"demonstrations": 3}, "go with the arms"),
         ("demonstrations", {"demonstration_format": None}, "go with the arms"),
-        ("demonstrations", {"demonstrations": 99}, "raise the latter"),
+        ("demonstrations", {"demonstrations": 99}, "= 105 inputs per program"),
         ("instruction", {"curriculum": "none"}, "trains nothing"),
     ],
 )

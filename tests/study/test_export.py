@@ -29,7 +29,7 @@ def test_an_exported_study_is_whole(tmp_path: Path) -> None:
     assert written.sort(pl.all()).equals(items.sort(pl.all()))
 
     store = Store(tmp_path / "out")
-    stages = [path for path in store.path("x").parent.iterdir() if not path.name.startswith(".")]
+    stages = [path for path in (store.root / "stages").iterdir() if not path.name.startswith(".")]
     assert len(stages) == first.stages_run
     assert all(store.has(path.name) for path in stages)
     trained = [path for path in stages if (path / "adapter.safetensors").exists()]

@@ -52,7 +52,6 @@ LADDER: Final[dict[str, Size]] = {
     "nano-s": Size(96, 3, 3, 3e-3),
     "nano-s-nolib": Size(96, 3, 3, 3e-3, library=False, steps_ratio=0.72),
     "nano-m": Size(128, 4, 4, 2e-3),
-    "nano-l": Size(192, 6, 6, 1.5e-3),
 }
 
 

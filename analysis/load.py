@@ -13,7 +13,7 @@ from typing import Final, get_args
 import polars as pl
 
 from analysis.errors import BadInput as BadInput
-from pbb.config import DEMONSTRATED_ARMS, Arm, DemonstrationFormat, ResponseFormat
+from pbb.config import DEMONSTRATED_ARMS, Arm, DemonstrationFormat, ResponseFormat, Split
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS, SCHEMA_KEY, SCHEMA_VERSION
 
 FACTOR_COLUMNS: Final = (
@@ -32,7 +32,7 @@ FACTOR_COLUMNS: Final = (
 )
 """What identifies a cell: everything that was varied except the seeds."""
 
-RUN: Final = ("run", "curriculum", "arm", "demonstrations", "demonstration_format")
+RUN: Final = ("run", "model", "seed", "curriculum", "arm", "demonstrations", "demonstration_format")
 """A training run. Files from elsewhere may number their runs within an arm."""
 
 ROW: Final = (*RUN, "response_format", "split", "measure", "step", "program", "item")
@@ -42,6 +42,8 @@ TRUE: Final = frozenset({"true", "t", "yes", "y", "1"})
 FALSE: Final = frozenset({"false", "f", "no", "n", "0"})
 VOCABULARY: Final = {
     "arm": get_args(Arm),
+    "split": (*get_args(Split), "composed"),
+    "measure": ("execution", "recitation"),
     "response_format": get_args(ResponseFormat),
     "demonstration_format": get_args(DemonstrationFormat),
 }

@@ -242,7 +242,7 @@ class RunConfig(Frozen):
     arm: Arm
     demonstrations: Annotated[int, Field(ge=0)] = 0
     demonstration_format: DemonstrationFormat | None = None
-    lora_rank: Annotated[int, Field(ge=0)] = 8
+    lora_rank: Annotated[int, Field(ge=0, le=1024)] = 8
     seed: Annotated[int, Field(ge=0)]
     corpus: CorpusConfig
     train: TrainConfig

@@ -19,8 +19,18 @@ def explain(
     error: ValidationError, model: type[BaseModel], document: Document, prefix: Loc = ()
 ) -> str:
     """One line a mistake. prefix: keys under which the validated data stand in the document."""
-    lines = [_told(detail, model, document, prefix) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)
+    lines = [
+        _told(detail, model, document, prefix)
+        for detail in details
+        if detail["type"] != "too_short" or not _has_deeper(detail["loc"], details)
+    ]
     return "\n".join(dict.fromkeys(lines))
+
+
+def _has_deeper(loc: Loc, details: list[ErrorDetails]) -> bool:
+    """Whether an entry below is wrong: the list then only seems empty, for that entry is gone."""
+    return any(len(d["loc"]) > len(loc) and d["loc"][: len(loc)] == loc for d in details)
 
 
 def _told(detail: ErrorDetails, model: type[BaseModel], document: Document, prefix: Loc) -> str:

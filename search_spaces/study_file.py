@@ -34,7 +34,7 @@ from search_spaces.settings import (
     Resources,
     Search,
 )
-from search_spaces.yaml12 import Document, read_yaml
+from search_spaces.yaml12 import Document, Dumper, read_yaml
 
 SHIPPED: Final = Path(__file__).parent / "studies"
 SCHEMA_FILE: Final = "study.schema.json"
@@ -209,7 +209,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 def dump_study(study: Study) -> str:
     """YAML that `parse_study` reads back to an equal Study."""
-    return HEADER + yaml.safe_dump(study_data(study), sort_keys=False, allow_unicode=True)
+    return HEADER + yaml.dump(study_data(study), Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 def study_schema() -> dict[str, Any]:

@@ -154,3 +154,10 @@ _Loader.yaml_constructors = {
     _STR_MAP + "int": _int,
     _STR_MAP + "float": _float,
 }
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what this module's loader reads back: text that would read as a number is quoted."""
+
+
+Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers

@@ -7,6 +7,7 @@ import what they need when they run, so that help, plan and schema stay quick.
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from enum import StrEnum
@@ -56,10 +57,11 @@ def plan(
     from pbb.models.registry import resolve
     from study.cli_text import forecast_pairs, out, show_pairs
     from study.forecast import forecast
-    from study.plan import make_plan
+    from study.plan import check_corpora, make_plan
     from study.store import Store
 
     planned = make_plan(_study(study, smoke))
+    check_corpora(planned)
     store = Store(root)
     expected = forecast(planned, store.has, resolve)
     if as_json:
@@ -98,7 +100,8 @@ def launch(
     try:
         result = launch_study(chosen, root, backend.value, quiet=quiet)
     except KeyboardInterrupt:
-        again = f"pbb-study launch {study} --root {root}{' --smoke' if smoke else ''}"
+        words = ["pbb-study", "launch", study, "--root", str(root), "--backend", backend.value]
+        again = shlex.join([*words, *(["--smoke"] if smoke else [])])
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if chosen.search.design == "tpe":
@@ -246,7 +249,7 @@ def _study(path_or_name: str, smoke: bool) -> Study:
 def main() -> None:
     """Entry point: a user's mistake becomes one message and exit code 2, a bug stays a traceback.
 
-    A mistake is a ValueError of a class that these packages define.
+    A mistake is a ValueError of a class that these packages define, or a file that cannot be had.
     """
     try:
         app()
@@ -254,4 +257,7 @@ def main() -> None:
         if type(error).__module__.partition(".")[0] not in OUR_PACKAGES:
             raise
         typer.echo(f"pbb-study: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        typer.echo(f"pbb-study: {error.filename or 'file'}: {error.strerror or error}", err=True)
         sys.exit(2)

@@ -11,7 +11,7 @@ import polars as pl
 from pbb.records import SCHEMA_KEY, SCHEMA_VERSION, Status
 from search_spaces.study_file import Study
 from study.backends.work import TrialEnd, WorkerTime, score
-from study.files import write_parquet
+from study.files import is_parquet, write_parquet
 from study.folder import StudyFolder
 from study.plan import Trial
 from study.pool import Counts, StageEnd
@@ -47,7 +47,7 @@ class Collector:
         """True when an earlier launch brought the trial to a good end and its rows are there."""
         row = self.rows.get(trial.id)
         ended = row is not None and row["status"] == Status.OK.value
-        return ended and self._folder.items(trial.id).is_file()
+        return ended and is_parquet(self._folder.items(trial.id))
 
     def finished(self, end: TrialEnd) -> None:
         """Write the trial's item rows, then its trial row."""

@@ -67,3 +67,12 @@ def remove_leftovers(folder: Path) -> None:
     for path in folder.glob(f"{TEMPORARY}*"):
         if path.is_file():
             path.unlink(missing_ok=True)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is there and its Parquet footer can be read."""
+    try:
+        pl.read_parquet_schema(path)
+    except (pl.exceptions.PolarsError, OSError):
+        return False
+    return True

@@ -25,7 +25,7 @@ from study.backends.work import Backend, Point, TrialEnd, Work
 from study.backends.worker import ENGINE
 from study.collector import Collector
 from study.folder import StudyFolder, held_folder
-from study.plan import Plan, Resolve, Trial, make_plan
+from study.plan import Plan, Resolve, Trial, check_corpora, make_plan
 from study.pool import StagePool
 from study.progress import display
 from study.provenance import write_manifest
@@ -67,6 +67,7 @@ def launch(
     began_s = time.monotonic()
     plan = make_plan(study, cache(resolve))  # what is wrong with the study is found before
     bases = _bases(study, resolve)  # anything is written under its name
+    check_corpora(plan)
     with held_folder(root, study) as folder, display(quiet) as shown:
         store = Store(root)
         store.sweep()

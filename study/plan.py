@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from pbb.config import Base, EvaluateStage, RunConfig, TrainStage
+from pbb.corpus import build_corpus
 from pbb.curricula import compile_run
 from pbb.models.registry import resolve as resolve_base
 from search_spaces.errors import StudyError
@@ -61,6 +64,15 @@ def make_plan(study: Study, resolve: Resolve = resolve_base) -> Plan:
     return Plan(study, tuple(compile_trial(study, point, resolve) for point in points(study)))
 
 
+def check_corpora(plan: Plan) -> None:
+    """Build every corpus once. Raises StudyError where a domain has too few programs."""
+    for corpus in {trial.config.corpus for trial in plan.trials}:
+        try:
+            build_corpus(corpus)
+        except ValueError as error:
+            raise StudyError(f"study {plan.study.name!r}: {error}") from error
+
+
 def compile_trial(
     study: Study, factors: Mapping[str, Scalar], resolve: Resolve = resolve_base
 ) -> Trial:
@@ -73,7 +85,11 @@ def compile_trial(
         base = resolve(config.model)
     except ValueError as error:
         raise StudyError(f"study {study.name!r}: {error}") from error
-    chain = _chained(compile_run(config, base))
+    try:
+        chain = _chained(compile_run(config, base))
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        raise StudyError(f"study {study.name!r}: {reason}") from error
     trained = [s.fingerprint for s in chain if s.stage.kind == "train"]
     return Trial(
         id=fingerprint(config, parent=chain[-1].fingerprint),

@@ -58,7 +58,7 @@ class Store:
 
     def has(self, fingerprint: str) -> bool:
         """True when the stage is committed and all files that its mark lists are whole."""
-        return self._is_whole(self.path(fingerprint))
+        return self.outcome(fingerprint) is not None
 
     def begin(self, fingerprint: str) -> Path:
         """A new empty folder, private to the caller, to compute the stage in."""
@@ -106,9 +106,12 @@ class Store:
 
     def outcome(self, fingerprint: str) -> StageOutcome | None:
         """How a committed stage ended; null where it is not committed."""
-        if not self.has(fingerprint):
+        if not self._is_whole(self.path(fingerprint)):
             return None
-        return StageOutcome.model_validate(self._description(fingerprint)["outcome"])
+        try:
+            return StageOutcome.model_validate(self._description(fingerprint)["outcome"])
+        except (ValueError, KeyError):  # a damaged description: the stage is made anew
+            return None
 
     def read_items(self, fingerprint: str) -> pl.DataFrame:
         """Neutral item rows of a committed evaluation. Raises FileNotFoundError where none are."""

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, Literal
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from pbb.config import Base
 
@@ -126,9 +126,12 @@ def _count(files: Files, paths: list[Path]) -> int:
     total = 0
     for path in paths:
         if path.suffix == ".safetensors":
-            with safe_open(path, framework="np") as tensors:
-                names = sorted(tensors.keys())
-                total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+            try:
+                with safe_open(path, framework="np") as tensors:
+                    names = sorted(tensors.keys())
+                    total += sum(math.prod(tensors.get_slice(name).get_shape()) for name in names)
+            except SafetensorError as error:
+                raise UnknownModel(f"{path}: is no whole safetensors file ({error})") from None
     return total
 
 
@@ -141,7 +144,10 @@ def gguf_reader(path: Path):  # type: ignore[no-untyped-def]
             f"{path.name} is a GGUF file, and the package gguf is missing; "
             "run: pip install 'pbb-study[gguf]'"
         ) from None
-    return GGUFReader(path)
+    try:
+        return GGUFReader(path)
+    except ValueError as error:
+        raise UnknownModel(f"{path}: is no GGUF file ({error})") from None
 
 
 def _hub_snapshot(spec: str) -> Path:

@@ -56,6 +56,12 @@ def test_only_the_last_step_counts(rows: pl.DataFrame, tmp_path: Path) -> None:
     assert loaded.sort(pl.all()).equals(rows.sort(pl.all()))
 
 
+def test_runs_of_two_models_may_bear_the_same_name(rows: pl.DataFrame, tmp_path: Path) -> None:
+    other = rows.with_columns(model=pl.lit("other"), step=pl.col("step") + 1)
+    loaded = load_items(write_items(pl.concat([rows, other]), tmp_path / "a.parquet")).collect()
+    assert loaded.group_by("model").len()["len"].to_list() == [len(rows)] * 2
+
+
 @pytest.mark.parametrize("column", REQUIRED_COLUMNS)
 def test_a_missing_column_is_named(rows: pl.DataFrame, tmp_path: Path, column: str) -> None:
     with pytest.raises(BadInput, match=column):

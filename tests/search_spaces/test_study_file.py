@@ -191,3 +191,10 @@ def test_missing_files_and_folders_are_told(tmp_path: Path) -> None:
 
 def test_schema_is_json() -> None:
     assert json.loads(json.dumps(study_schema()))["properties"]["factors"]
+
+
+@pytest.mark.parametrize("text", ["1e5", "0o17", "null", "true", "12", ".inf", "~", "a: b", "- x"])
+def test_text_that_looks_like_something_else_survives_a_round_trip(text: str) -> None:
+    study = parse_study(edited("question: ", f"question: {json.dumps(text)} #"), "my.yaml")
+    assert study.question == text
+    assert parse_study(dump_study(study), "again.yaml") == study

@@ -16,7 +16,7 @@ from pbb.records import ITEM_SCHEMA, NEUTRAL_ITEM_COLUMNS
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study
 from study.forecast import forecast, interval_width_dex
-from study.plan import Plan, compile_trial, make_plan, tuning_trials
+from study.plan import Plan, check_corpora, compile_trial, make_plan, tuning_trials
 from study.rows import item_rows
 from tests.search_spaces.studies import study_with
 
@@ -254,3 +254,16 @@ def test_more_programs_or_seeds_never_widen_the_interval(programs: int, seeds: i
         assert more is not None
         assert 0 < more < width
     assert interval_width_dex(programs, 1) is None
+
+
+def test_a_larger_n_shares_every_stage_but_its_own() -> None:
+    small = plan_of(study_with(factors={**GRID, "demonstrations": [1, 2]})).stages()
+    large = plan_of(study_with(factors={**GRID, "demonstrations": [1, 2, 4]})).stages()
+    assert small.keys() < large.keys()
+
+
+def test_a_domain_with_too_few_programs_is_refused_before_any_work() -> None:
+    domain = {"kind": "arithmetic", "steps": 1, "paths": 1, "inputs": 32}
+    plan = plan_of(study_with(domain=domain, factors={**GRID, "acquisition": 500}))
+    with pytest.raises(StudyError, match="too few distinct programs"):
+        check_corpora(plan)

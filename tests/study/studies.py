@@ -22,18 +22,25 @@ def small_study(name: str = "small", **changes: Any) -> Study:
     data: dict[str, Any] = {
         "name": name,
         "question": "Does the machinery work?",
-        "domain": {"kind": "arithmetic", "steps": 2, "paths": 1, "inputs": 40},
+        "domain": {"kind": "arithmetic", "steps": 2, "paths": 2, "inputs": 40},
         "data_seed": 1,
         "factors": [
             {
                 "model": "tiny",
+                "acquisition": 8,
                 "arm": ["instruction", "none", "demonstrations"],
                 "demonstrations": 2,
                 "demonstration_format": "trace",
                 "response_format": "cot",
                 "seed": [1, 2],
             },
-            {"model": "tiny", "curriculum": "none", "arm": "none", "response_format": "cot"},
+            {
+                "model": "tiny",
+                "acquisition": 8,
+                "curriculum": "none",
+                "arm": "none",
+                "response_format": "cot",
+            },
         ],
         "train": {
             "stage1": {"steps": 30, "tokens_per_step": 64, "peak_lr": 1e-3},
@@ -52,6 +59,7 @@ def twenty_arms(name: str = "twenty") -> Study:
     """Twenty runs on one stage 1."""
     grid = {
         "model": "tiny",
+        "acquisition": 8,
         "arm": ["instruction", "none", "placebo", "in_context", "demonstrations"],
         "demonstrations": list(range(1, 17)),
         "demonstration_format": "trace",
@@ -63,7 +71,13 @@ def twenty_arms(name: str = "twenty") -> Study:
 
 def tuning_study(name: str = "tuning", budget: int = 4) -> Study:
     """A search of one nuisance by tpe, with two seeds a proposal."""
-    grid = {"model": "tiny", "arm": "instruction", "response_format": "cot", "seed": [1, 2]}
+    grid = {
+        "model": "tiny",
+        "acquisition": 8,
+        "arm": "instruction",
+        "response_format": "cot",
+        "seed": [1, 2],
+    }
     return small_study(
         name,
         factors=[grid],

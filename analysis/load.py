@@ -13,7 +13,14 @@ from typing import Final, get_args
 import polars as pl
 
 from analysis.errors import BadInput as BadInput
-from pbb.config import DEMONSTRATED_ARMS, Arm, DemonstrationFormat, ResponseFormat, Split
+from pbb.config import (
+    DECLARED_ARMS,
+    DEMONSTRATED_ARMS,
+    Arm,
+    DemonstrationFormat,
+    ResponseFormat,
+    Split,
+)
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS, SCHEMA_KEY, SCHEMA_VERSION
 
 FACTOR_COLUMNS: Final = (
@@ -166,7 +173,7 @@ def _check_values(frame: pl.LazyFrame, converted: dict[str, pl.Expr], source: Pa
 
 def _defaults(source: Path, present: set[str]) -> dict[str, pl.Expr]:
     """Every optional column, with what holds where a file does not say."""
-    instructed = pl.col("arm").is_in(["instruction", "both", "placebo"])
+    instructed = pl.col("arm").is_in(sorted(DECLARED_ARMS))
     traced = pl.when(pl.col("demonstrations") > 0).then(pl.lit("trace"))
     known: dict[str, pl.Expr] = {
         "study": pl.lit(source.stem),

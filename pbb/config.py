@@ -33,6 +33,9 @@ INSTRUCTED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "plac
 MIN_INPUTS_PER_PATH: Final = 3
 """Every execution path of a program is taken by so many inputs at least."""
 
+DECLARED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "placebo"})
+"""Arms in whose training every target is declared once (`in_context` shows it in the prompt)."""
+
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

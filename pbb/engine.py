@@ -20,6 +20,7 @@ from pbb.models.adapters import AdapterError, Attached
 from pbb.models.encoding import Encoded, Encoder
 from pbb.models.head import target_logits
 from pbb.models.loading import load_base
+from pbb.models.precision import autocast
 from pbb.records import StageOutcome, Status, StepRecord, TrainSummary
 from pbb.sampling import step_documents
 from pbb.training.batching import microbatches
@@ -168,8 +169,7 @@ def _probe_logits(
     cut = microbatches(
         probe, pad_id=encoder.pad_id, max_tokens=numerics.max_batch_tokens, device=device
     )
-    half = numerics.dtype == "bfloat16"
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+    with autocast(numerics, device):
         return torch.cat([target_logits(model, m.tokens, m.target) for m in cut])
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import polars as pl
 
-from pbb.config import Arm
+from pbb.config import DECLARED_ARMS
 from pbb.records import ITEM_SCHEMA
 from search_spaces.study_file import Study
 from study.identity import canonical_json, fingerprint
 from study.plan import Trial
-
-DECLARED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "placebo"})
-"""Arms in whose training every target is declared once (`in_context` shows it in the prompt)."""
 
 
 def item_rows(study: Study, trial: Trial, neutral: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from pbb.corpus import Corpus, Program
 from pbb.documents import execution_prompt, parse_answer
 from pbb.evaluation.decoding import greedy
 from pbb.models.encoding import Encoder
+from pbb.models.precision import autocast
 from pbb.records import ITEM_SCHEMA, NEUTRAL_ITEM_COLUMNS
 from pbb.sampling import instruction_text
 from pbb.templates import STUDY
@@ -56,11 +57,10 @@ def evaluate(
     result never depends on which other questions were asked.
     """
     model.eval()
-    half = stage.numerics.dtype == "bfloat16"  # as in training, for every arm alike
     rows: list[dict[str, object]] = []
     for question in stage.questions:
         for batch in _batches(items(question, corpus), stage.batch_size):
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+            with autocast(stage.numerics, device):
                 outputs = greedy(
                     model,
                     [encoder.prompt(item.prompt) for item in batch],

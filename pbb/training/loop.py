@@ -11,6 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from pbb.config import Numerics, Recipe
 from pbb.models.encoding import Encoded
+from pbb.models.precision import autocast
 from pbb.records import StepRecord
 from pbb.training.batching import Microbatch, microbatches
 from pbb.training.losses import nll_sum
@@ -84,10 +85,9 @@ def accumulate(
     device: torch.device,
 ) -> float:
     """Add the step's gradient to the parameters; the step's loss [nats per target token]."""
-    half = numerics.dtype == "bfloat16"
     total = torch.zeros((), device=device)
     for batch in cut:
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
+        with autocast(numerics, device):
             nll = nll_sum(model, batch)
         (nll / n_target).backward()
         total += nll.detach()

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -14,6 +11,7 @@ from hypothesis import strategies as st
 from pbb.config import ArithmeticConfig, CorpusConfig
 from pbb.corpus import Corpus, Program, build_corpus, library_meanings, meaning
 from pbb.domains.names import is_library_name
+from tests.processes import printed_in_every_process
 
 
 def corpus(seed: int, paths: int = 2, **changes: int) -> Corpus:
@@ -90,16 +88,7 @@ def test_same_bytes_in_every_process() -> None:
         "import hashlib;from tests.pbb.test_corpus import *;"
         "print(hashlib.sha256(repr(corpus(11)).encode()).hexdigest())"
     )
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in (0, 1)
-    }
+    digests = printed_in_every_process(code)
     assert digests == {hashlib.sha256(repr(corpus(11)).encode()).hexdigest() + "\n"}
 
 

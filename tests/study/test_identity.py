@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import OrderedDict
 from decimal import Decimal
 from enum import StrEnum
@@ -19,6 +16,7 @@ from hypothesis import strategies as st
 
 from pbb.config import Recipe
 from study.identity import canonical_json, fingerprint
+from tests.processes import printed_in_every_process
 
 SCALARS = (
     st.none()
@@ -132,14 +130,5 @@ def test_equal_in_every_process() -> None:
         "from study.identity import fingerprint;"
         "print(fingerprint({'b': [1, 2.5, None], 'a': {'z': 'ü', 'y': True}}))"
     )
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("0", "1", "random")
-    }
+    found = printed_in_every_process(code)
     assert found == {fingerprint({"a": {"y": True, "z": "ü"}, "b": (1, 2.5, None)}) + "\n"}

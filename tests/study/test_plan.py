@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -18,6 +17,7 @@ from search_spaces.study_file import Study
 from study.forecast import forecast, interval_width_dex
 from study.plan import Plan, check_corpora, compile_trial, make_plan, tuning_trials
 from study.rows import item_rows
+from tests.processes import printed_in_every_process
 from tests.search_spaces.studies import study_with
 
 GRID = {
@@ -153,16 +153,7 @@ print([trial.id for trial in plan.trials], list(plan.stages()))
 
 
 def test_a_plan_is_the_same_in_every_process() -> None:
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", PRINT_PLAN],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("0", "1", "2")
-    }
+    found = printed_in_every_process(PRINT_PLAN)
     plan = plan_of(wide())
     assert found == {f"{[t.id for t in plan.trials]} {list(plan.stages())}\n"}
 

@@ -52,7 +52,8 @@ DEFAULT_HEADLINE: Final = Pair("recite", "cot", "trace")
 class Contest:
     """One comparison under one pair of formats, all on the same programs.
 
-    levels: instruction, none, the demonstrations in order of n, and the controls at hand.
+    levels: instruction, none, the controls at hand, then demonstrations and both in order of n.
+    Both is asked as the instruction is.
     note: what had to be left out, for the report; empty where nothing was.
     """
 
@@ -69,6 +70,11 @@ class Contest:
     def demonstrations(self) -> tuple[Level, ...]:
         """The curve's levels, n ascending."""
         return tuple(found for found in self.levels if found.series == "demonstrations")
+
+    @property
+    def both(self) -> tuple[Level, ...]:
+        """Instruction and demonstrations together, n ascending; often empty."""
+        return tuple(found for found in self.levels if found.series == "both")
 
     @property
     def n_programs(self) -> int:
@@ -146,14 +152,24 @@ def _contest(
         ("untuned", beside["untuned"], (pair.demonstrations, pair.instruction)),
     ]
     levels = [found for entry in asked if (found := _control(*entry)) is not None]
-    shown = arms["demonstrations"].filter(
-        (pl.col("demonstration_format") == pair.demonstration_format)
-        & (pl.col("response_format") == pair.demonstrations)
-    )
-    for n in shown["demonstrations"].unique().sort():
-        rows = shown.filter(pl.col("demonstrations") == n)
-        levels.append(level(rows, "demonstrations", n, pair.demonstrations))
+    shown = arms["demonstrations"]
+    levels += _by_n("demonstrations", shown, pair.demonstration_format, pair.demonstrations)
+    mixed = arms.get("both", empty)
+    levels += _by_n("both", mixed, pair.demonstration_format, pair.instruction)
     return _aligned(factors, pair, levels)
+
+
+def _by_n(
+    series: Series, rows: pl.DataFrame, demonstration_format: str, response_format: str
+) -> list[Level]:
+    chosen = rows.filter(
+        (pl.col("demonstration_format") == demonstration_format)
+        & (pl.col("response_format") == response_format)
+    )
+    return [
+        level(chosen.filter(pl.col("demonstrations") == n), series, n, response_format)
+        for n in chosen["demonstrations"].unique().sort()
+    ]
 
 
 def _control(series: Series, rows: pl.DataFrame, formats: tuple[str, ...]) -> Level | None:

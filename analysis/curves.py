@@ -31,6 +31,7 @@ TREATMENT: Final = ("arm", "demonstrations", "demonstration_format", "response_f
 Series = Literal[
     "demonstrations",
     "instruction",
+    "both",
     "none",
     "placebo",
     "in_context",
@@ -39,7 +40,8 @@ Series = Literal[
 ]
 """What a figure draws: an arm of the comparison, or a control taken from beside it.
 
-no_acquisition: the instruction without stage 1; untuned: the base model as it came.
+both: the instruction and n demonstrations. no_acquisition: the instruction without stage 1;
+untuned: the base model as it came.
 """
 
 
@@ -80,6 +82,7 @@ class Level:
 
     accuracy: shape (clusters, programs). A cluster is a stage 1 and all runs built on it: they
     share its luck, so they count once. Programs without an answer in every run are left out.
+    n_items: shape (clusters, programs), the items behind each accuracy, all runs together.
     """
 
     series: Series
@@ -89,6 +92,7 @@ class Level:
     seeds: frozenset[int]
     programs: tuple[str, ...]
     accuracy: Array
+    n_items: Array
 
     @property
     def mean(self) -> float:
@@ -117,21 +121,22 @@ class Level:
             self.seeds,
             tuple(programs),
             self.accuracy[:, columns],
+            self.n_items[:, columns],
         )
 
 
 def level(counts: pl.DataFrame, series: Series, n: int, response_format: str) -> Level:
     """The matrix of one series at one n, from its rows of `program_counts` (at least one)."""
     runs = counts.select("run", "seed").n_unique()
-    accuracy = (
-        counts.with_columns(share=pl.col("n_correct") / pl.col("n_items"))
-        .filter(pl.struct("run", "seed").n_unique().over("program") == runs)
+    cells = (
+        counts.filter(pl.struct("run", "seed").n_unique().over("program") == runs)
         .group_by("stage1_seed", "program")
-        .agg(pl.col("share").mean())
+        .agg((pl.col("n_correct") / pl.col("n_items")).mean(), pl.col("n_items").sum())
+        .sort("stage1_seed", "program")
     )
     clusters = counts["stage1_seed"].unique().sort().to_list()
-    programs = accuracy["program"].unique().sort().to_list()
-    wide = accuracy.sort("stage1_seed", "program")["share"].to_numpy()
+    programs = cells["program"].unique().sort().to_list()
+    shape = (len(clusters), len(programs))
     return Level(
         series,
         n,
@@ -139,5 +144,6 @@ def level(counts: pl.DataFrame, series: Series, n: int, response_format: str) ->
         tuple(clusters),
         frozenset(counts["seed"].to_list()),
         tuple(programs),
-        wide.reshape(len(clusters), len(programs)).astype(np.float64),
+        cells["n_correct"].to_numpy().reshape(shape).astype(np.float64),
+        cells["n_items"].to_numpy().reshape(shape).astype(np.float64),
     )

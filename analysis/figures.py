@@ -22,7 +22,7 @@ LABEL_GAP: Final = 0.062
 
 def series_name(level: Level | LevelSummary) -> str:
     """A level in words, with n where n varies; escaped."""
-    shown = f", n = {level.n}" if level.series == "demonstrations" else ""
+    shown = f", n = {level.n}" if level.n else ""
     return escape(f"{NAME[level.series]}{shown} ({level.response_format})")
 
 
@@ -72,7 +72,7 @@ def _layout(x_title: str) -> go.Layout:
 
 def _add_levels(figure: go.Figure, result: Result, left: float, right: float) -> None:
     """Horizontal lines: the instruction with its band, and every control; labels at the right."""
-    lines = [each for each in result.levels if each.series not in ("demonstrations", "none")]
+    lines = [each for each in result.levels if each.n == 0 and each.series != "none"]
     for each in lines:
         main = each.series == "instruction"
         if main and each.ci_low is not None and each.ci_high is not None:

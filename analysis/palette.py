@@ -13,6 +13,7 @@ from analysis.curves import Series
 COLOUR: Final[dict[Series, str]] = {
     "demonstrations": "#1b7fc4",
     "instruction": "#d55e00",
+    "both": "#7a4fbf",
     "in_context": "#009e73",
     "placebo": "#c06a9c",
     "none": "#808080",
@@ -28,6 +29,7 @@ DASH: Final[dict[Series, str]] = {
 NAME: Final[dict[Series, str]] = {
     "demonstrations": "demonstrations",
     "instruction": "one instruction",
+    "both": "instruction and demonstrations",
     "in_context": "instruction in context",
     "placebo": "placebo",
     "none": "nothing (n = 0)",
@@ -36,6 +38,7 @@ NAME: Final[dict[Series, str]] = {
 }
 ORDER: Final[tuple[Series, ...]] = (
     "in_context",
+    "both",
     "instruction",
     "demonstrations",
     "placebo",

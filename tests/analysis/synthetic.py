@@ -84,6 +84,7 @@ def contest(world: World, seed: int) -> Contest:
             frozenset(range(world.seeds)),
             tuple(f"p{index}" for index in range(world.programs)),
             rng.binomial(world.items, chance) / world.items,
+            np.full(chance.shape, float(world.items)),
         )
         for (series, n, _), chance in zip(world.arms(), chances(world, rng), strict=True)
     ]

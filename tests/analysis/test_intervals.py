@@ -74,7 +74,12 @@ def test_run_noise_widens_the_interval() -> None:
 def test_several_runs_on_one_stage1_are_one_cluster() -> None:
     simulated = contest(World(seeds=3), 0)
     one = tuple(
-        type(level)(**(vars(level) | {"clusters": (0,), "accuracy": level.accuracy[:1]}))
+        type(level)(
+            **(
+                vars(level)
+                | {"clusters": (0,), "accuracy": level.accuracy[:1], "n_items": level.n_items[:1]}
+            )
+        )
         for level in simulated.levels
     )
     rate = result_of(replace(simulated, levels=one), simulated.pair).rate

@@ -7,14 +7,14 @@ demonstration shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from analysis.curves import COMPARISON, Level, Series, level
+from analysis.curves import COMPARISON, Level, Series, cells
 
 
 @dataclass(frozen=True, order=True)
@@ -88,6 +88,10 @@ class Contest:
         return len(frozenset[int]().union(*(found.seeds for found in core)))
 
 
+Cell = tuple[dict[str, Any], Level]
+"""A level and its factors: COMPARISON and TREATMENT."""
+
+
 def contests(counts: pl.DataFrame, headline: Pair) -> list[Contest]:
     """Every comparison that has both arms, under every pair of formats worth a rate.
 
@@ -95,90 +99,101 @@ def contests(counts: pl.DataFrame, headline: Pair) -> list[Contest]:
     comparison has none of them, every pair it has.
     """
     asked = counts.filter((pl.col("split") == "target") & (pl.col("measure") == "execution"))
-    found = []
-    for key, group in sorted(asked.partition_by(COMPARISON, as_dict=True).items(), key=_order):
+    found = cells(asked)
+    beside = {
+        series: _by(names, [cell for cell in found if chosen(cell[0])])
+        for series, (names, chosen) in BESIDE.items()
+    }
+    contests = []
+    for key, group in _by(COMPARISON, found).items():
         factors = dict(zip(COMPARISON, key, strict=True))
-        beside = _beside(asked, factors)
-        found += [_contest(factors, group, beside, pair) for pair in _pairs(group, headline)]
-    return found
+        near = {
+            series: beside[series].get(tuple(factors[name] for name in names), [])
+            for series, (names, _) in BESIDE.items()
+        }
+        if factors["curriculum"] in ("no-acquisition", "none"):
+            near["no_acquisition"] = []
+        contests += [_contest(factors, group, near, pair) for pair in _pairs(group, headline)]
+    return contests
 
 
-def _order(entry: tuple[tuple[Any, ...], pl.DataFrame]) -> tuple[tuple[bool, Any], ...]:
-    return tuple((value is None, value if value is not None else 0) for value in entry[0])
+def _untuned(factors: dict[str, Any]) -> bool:
+    return (factors["curriculum"], factors["arm"]) == ("none", "none")
 
 
-def _pairs(group: pl.DataFrame, headline: Pair) -> list[Pair]:
-    instructed = group.filter(pl.col("arm") == "instruction")["response_format"].unique().sort()
-    shown = group.filter(pl.col("arm") == "demonstrations")
-    curves = shown.select("response_format", "demonstration_format").unique().sort(pl.all()).rows()
-    present = [Pair(instruction, *curve) for instruction in instructed for curve in curves]
+def _unprepared(factors: dict[str, Any]) -> bool:
+    return (factors["curriculum"], factors["arm"]) == ("no-acquisition", "instruction")
+
+
+BASE: Final = ("study", "model", "n_params", "representation", "domain", "factors")
+BESIDE: Final[dict[Series, tuple[tuple[str, ...], Callable[[dict[str, Any]], bool]]]] = {
+    "untuned": (BASE, _untuned),
+    "no_acquisition": ((*BASE, "lora_rank", "templates"), _unprepared),
+}
+"""Controls that lie outside the comparison, since their curriculum differs, and what they must
+share with it. The untuned base knows nothing of rank, templates or acquisition; without stage 1,
+the number of acquisition programs changes nothing."""
+
+
+def _by(names: Sequence[str], found: list[Cell]) -> dict[tuple[Any, ...], list[Cell]]:
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in found:
+        groups.setdefault(tuple(cell[0][name] for name in names), []).append(cell)
+    return groups
+
+
+def _pairs(group: list[Cell], headline: Pair) -> list[Pair]:
+    asked = [factors for factors, _ in group]
+    instructed = {each["response_format"] for each in asked if each["arm"] == "instruction"}
+    curves = {
+        (each["response_format"], each["demonstration_format"])
+        for each in asked
+        if each["arm"] == "demonstrations"
+    }
+    present = [Pair(one, *curve) for one in sorted(instructed) for curve in sorted(curves)]
     wanted = [headline, *(pair for pair in LIKE_WITH_LIKE if pair != headline)]
     return [pair for pair in wanted if pair in present] or present
 
 
-def _beside(asked: pl.DataFrame, factors: dict[str, Any]) -> dict[Series, pl.DataFrame]:
-    """Controls that lie outside the comparison because their curriculum differs.
-
-    The untuned base knows nothing of rank, templates or acquisition; without stage 1, the number
-    of acquisition programs changes nothing.
-    """
-    base = ("study", "model", "n_params", "representation", "domain", "factors")
-    same = (*base, "lora_rank", "templates")
-    untuned = (pl.col("curriculum") == "none") & (pl.col("arm") == "none")
-    unprepared = (pl.col("curriculum") == "no-acquisition") & (pl.col("arm") == "instruction")
-    if factors["curriculum"] in ("no-acquisition", "none"):
-        unprepared = pl.lit(False)
-    return {
-        "untuned": asked.filter(untuned & _equal(factors, base)),
-        "no_acquisition": asked.filter(unprepared & _equal(factors, same)),
-    }
-
-
-def _equal(factors: dict[str, Any], names: Iterable[str]) -> pl.Expr:
-    return pl.all_horizontal(pl.col(name).eq_missing(pl.lit(factors[name])) for name in names)
-
-
 def _contest(
-    factors: dict[str, Any], group: pl.DataFrame, beside: dict[Series, pl.DataFrame], pair: Pair
+    factors: dict[str, Any], group: list[Cell], near: dict[Series, list[Cell]], pair: Pair
 ) -> Contest:
-    arms = {name: group.filter(pl.col("arm") == name) for name in group["arm"].unique()}
-    empty = group.clear()
-    asked: list[tuple[Series, pl.DataFrame, tuple[str, ...]]] = [
-        ("instruction", arms["instruction"], (pair.instruction,)),
-        ("none", arms.get("none", empty), (pair.demonstrations,)),
-        ("placebo", arms.get("placebo", empty), (pair.instruction, pair.demonstrations)),
-        ("in_context", arms.get("in_context", empty), (pair.instruction, pair.demonstrations)),
-        ("no_acquisition", beside["no_acquisition"], (pair.instruction, pair.demonstrations)),
-        ("untuned", beside["untuned"], (pair.demonstrations, pair.instruction)),
+    either = (pair.instruction, pair.demonstrations)
+    arms = _by(("arm",), group)
+    asked: list[tuple[Series, list[Cell], tuple[str, ...]]] = [
+        ("instruction", arms.get(("instruction",), []), (pair.instruction,)),
+        ("none", arms.get(("none",), []), (pair.demonstrations,)),
+        ("placebo", arms.get(("placebo",), []), either),
+        ("in_context", arms.get(("in_context",), []), either),
+        ("no_acquisition", near["no_acquisition"], either),
+        ("untuned", near["untuned"], either[::-1]),
     ]
     levels = [found for entry in asked if (found := _control(*entry)) is not None]
-    shown = arms["demonstrations"]
-    levels += _by_n("demonstrations", shown, pair.demonstration_format, pair.demonstrations)
-    mixed = arms.get("both", empty)
-    levels += _by_n("both", mixed, pair.demonstration_format, pair.instruction)
+    for arm, response_format in (
+        ("demonstrations", pair.demonstrations),
+        ("both", pair.instruction),
+    ):
+        levels += _by_n(arms.get((arm,), []), pair.demonstration_format, response_format)
     return _aligned(factors, pair, levels)
 
 
-def _by_n(
-    series: Series, rows: pl.DataFrame, demonstration_format: str, response_format: str
-) -> list[Level]:
-    chosen = rows.filter(
-        (pl.col("demonstration_format") == demonstration_format)
-        & (pl.col("response_format") == response_format)
-    )
-    return [
-        level(chosen.filter(pl.col("demonstrations") == n), series, n, response_format)
-        for n in chosen["demonstrations"].unique().sort()
-    ]
-
-
-def _control(series: Series, rows: pl.DataFrame, formats: tuple[str, ...]) -> Level | None:
+def _control(series: Series, found: list[Cell], formats: tuple[str, ...]) -> Level | None:
     """The series in the first of the formats that it was asked in."""
     for response_format in formats:
-        chosen = rows.filter(pl.col("response_format") == response_format)
-        if not chosen.is_empty():
-            return level(chosen, series, 0, response_format)
+        for _, level in found:
+            if level.response_format == response_format:
+                return replace(level, series=series)
     return None
+
+
+def _by_n(found: list[Cell], demonstration_format: str, response_format: str) -> list[Level]:
+    chosen = [
+        level
+        for factors, level in found
+        if factors["demonstration_format"] == demonstration_format
+        and level.response_format == response_format
+    ]
+    return sorted(chosen, key=lambda level: level.n)
 
 
 def _aligned(factors: dict[str, Any], pair: Pair, levels: list[Level]) -> Contest:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from analysis.comparison import Contest
-from analysis.curves import Array, Series
-from analysis.intervals import order_statistics
+from analysis.covariance import Uncertainty
+from analysis.curves import Series
 
 CONTRASTS: Final[tuple[tuple[Series, Series, str], ...]] = (
     ("instruction", "none", "what the instruction taught"),
@@ -52,41 +54,51 @@ class LevelSummary:
     n_runs: int
 
 
-def contrasts(contest: Contest, means: Array) -> list[Contrast]:
-    """Every contrast whose two sides were run; means as in `exchange.estimate`."""
-    found = []
+def contrasts(contest: Contest, known: Uncertainty | None) -> list[Contrast]:
+    """Every contrast whose two sides were run, by a two-way clustered t interval."""
     column = {level.series: index for index, level in enumerate(contest.levels)}
-    for arm, against, meaning in CONTRASTS:
-        if arm not in column or against not in column or not contest.n_programs:
-            continue
-        left, right = contest.levels[column[arm]], contest.levels[column[against]]
-        both = left.replicated and right.replicated and contest.n_programs >= 2
-        low, high = _interval(means[:, column[arm]] - means[:, column[against]], both, -1.0)
-        found.append(
-            Contrast(
-                arm,
-                against,
-                meaning,
-                left.response_format,
-                right.response_format,
-                left.mean,
-                right.mean,
-                left.mean - right.mean,
-                low,
-                high,
-                contest.n_programs,
-                len(left.seeds & right.seeds) or min(len(left.seeds), len(right.seeds)),
-            )
-        )
-    return found
+    return [
+        _contrast(contest, known, column[arm], column[against], meaning)
+        for arm, against, meaning in CONTRASTS
+        if arm in column and against in column and contest.n_programs
+    ]
 
 
-def summaries(contest: Contest, means: Array) -> list[LevelSummary]:
+def _contrast(
+    contest: Contest, known: Uncertainty | None, arm: int, against: int, meaning: str
+) -> Contrast:
+    left, right = contest.levels[arm], contest.levels[against]
+    difference = left.mean - right.mean
+    low = high = None
+    if known is not None and left.replicated and right.replicated:
+        sides = np.zeros(len(contest.levels))
+        sides[[arm, against]] = 1, -1
+        low, high = _limits(difference, float(known.margin(sides)[0]), -1.0)
+    return Contrast(
+        left.series,
+        right.series,
+        meaning,
+        left.response_format,
+        right.response_format,
+        left.mean,
+        right.mean,
+        difference,
+        low,
+        high,
+        contest.n_programs,
+        len(left.seeds & right.seeds) or min(len(left.seeds), len(right.seeds)),
+    )
+
+
+def summaries(contest: Contest, known: Uncertainty | None) -> list[LevelSummary]:
     """Every level with its own interval: programs and runs, not paired with anything."""
+    count = len(contest.levels)
+    margins = known.margin(np.eye(count)) if known is not None else np.zeros(count)
     found = []
-    for index, level in enumerate(contest.levels):
-        seen = level.replicated and contest.n_programs >= 2
-        low, high = _interval(means[:, index], seen, 0.0)
+    for level, margin in zip(contest.levels, margins, strict=True):
+        low = high = None
+        if known is not None and level.replicated:
+            low, high = _limits(level.mean, float(margin), 0.0)
         found.append(
             LevelSummary(
                 level.series,
@@ -101,9 +113,6 @@ def summaries(contest: Contest, means: Array) -> list[LevelSummary]:
     return found
 
 
-def _interval(draws: Array, known: bool, least: float) -> tuple[float | None, float | None]:
+def _limits(value: float, margin: float, least: float) -> tuple[float, float]:
     """Limits within the possible range, `least` to 1."""
-    if not known:
-        return None, None
-    interval = order_statistics(draws)
-    return max(interval.low, least), min(interval.high, 1.0)
+    return max(value - margin, least), min(value + margin, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -125,25 +125,66 @@ class Level:
         )
 
 
-def level(counts: pl.DataFrame, series: Series, n: int, response_format: str) -> Level:
-    """The matrix of one series at one n, from its rows of `program_counts` (at least one)."""
-    runs = counts.select("run", "seed").n_unique()
-    cells = (
-        counts.filter(pl.struct("run", "seed").n_unique().over("program") == runs)
-        .group_by("stage1_seed", "program")
-        .agg((pl.col("n_correct") / pl.col("n_items")).mean(), pl.col("n_items").sum())
-        .sort("stage1_seed", "program")
+CELL: Final = (*COMPARISON, *TREATMENT)
+
+
+def cells(counts: pl.DataFrame) -> list[tuple[dict[str, Any], Level]]:
+    """Every cell of the counts (`program_counts`, one split and measure) as a level.
+
+    Out: the cell's factors (COMPARISON and TREATMENT) and its level, sorted by the factors. The
+    series is the arm.
+    """
+    about, clustered = _clustered(counts)
+    ends = np.cumsum(about["rows"].to_numpy())
+    accuracy = clustered["accuracy"].to_numpy()
+    n_items = clustered["n_items"].to_numpy().astype(np.float64)
+    programs = clustered["program"].to_list()
+    extra = about.select("clusters", "seeds", "rows").iter_rows()
+    found = []
+    for factors, (clusters, seeds, size), end in zip(
+        about.select(CELL).iter_rows(named=True), extra, ends.tolist(), strict=True
+    ):
+        rows = slice(end - size, end)
+        shape = (len(clusters), size // len(clusters))
+        level = Level(
+            factors["arm"],
+            factors["demonstrations"],
+            factors["response_format"],
+            tuple(clusters),
+            frozenset(seeds),
+            tuple(programs[end - size : end - size + shape[1]]),
+            accuracy[rows].reshape(shape),
+            n_items[rows].reshape(shape),
+        )
+        found.append((factors, level))
+    return found
+
+
+def _clustered(counts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Cells, and their accuracies by cluster and program, in one order.
+
+    Kept are programs that every run of the cell answered; a cell may be left with none (rows = 0).
+    """
+    run = pl.struct("run", "seed").n_unique()
+    about = counts.group_by(CELL).agg(
+        runs=run,
+        clusters=pl.col("stage1_seed").unique().sort(),
+        seeds=pl.col("seed").unique(),
     )
-    clusters = counts["stage1_seed"].unique().sort().to_list()
-    programs = cells["program"].unique().sort().to_list()
-    shape = (len(clusters), len(programs))
-    return Level(
-        series,
-        n,
-        response_format,
-        tuple(clusters),
-        frozenset(counts["seed"].to_list()),
-        tuple(programs),
-        cells["n_correct"].to_numpy().reshape(shape).astype(np.float64),
-        cells["n_items"].to_numpy().reshape(shape).astype(np.float64),
+    answered = counts.group_by(*CELL, "program").agg(answers=run)
+    whole = answered.join(about.select(*CELL, "runs"), on=CELL, nulls_equal=True)
+    whole = whole.filter(pl.col("answers") == pl.col("runs")).select(*CELL, "program")
+    clustered = (
+        counts.join(whole, on=[*CELL, "program"], how="semi", nulls_equal=True)
+        .group_by(*CELL, "stage1_seed", "program")
+        .agg(
+            accuracy=(pl.col("n_correct") / pl.col("n_items")).mean(),
+            n_items=pl.col("n_items").sum(),
+        )
+        .sort(*CELL, "stage1_seed", "program")
     )
+    sizes = clustered.group_by(CELL).agg(rows=pl.len().cast(pl.Int64))
+    about = about.join(sizes, on=CELL, how="left", nulls_equal=True).with_columns(
+        pl.col("rows").fill_null(0)
+    )
+    return about.sort(CELL), clustered

@@ -1,8 +1,9 @@
 """The exchange rate: how many demonstrations give the accuracy that one instruction gives.
 
-Centred isotonic regression (Oron & Flournoy 2017, arXiv:1701.05964) of accuracy on log n, inverted
-at the instruction arm's accuracy. Nothing is extrapolated: beyond the n that were run, a rate is
-censored.
+The curve over demonstrations is a centred isotonic regression on log n, inverted at the instruction
+arm's accuracy. The interval is a test inversion, as Fieller's is: every n at which a t test does
+not tell the curve from the instruction. Nothing is extrapolated: beyond the n that were run, a rate
+is censored and a limit open.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Final, Literal
 import numpy as np
 
 from analysis.comparison import Contest
+from analysis.covariance import Uncertainty
 from analysis.curves import Array
 from analysis.intervals import Interval, order_statistics
+from analysis.isotonic import TIE, centres, coefficients, invert, isotonic
 
 State = Literal["estimated", "right_censored", "left_censored", "not_comparable"]
 
@@ -22,8 +25,8 @@ FLOOR: Final = 0.01
 CEILING: Final = 0.99
 """An arm below the one or above the other has no room left to differ."""
 
-TIE: Final = 1e-9
-"""Accuracies closer than this are equal; sums of shares differ in the last bits."""
+GRID: Final = 161
+"""Places between the smallest and the largest log n at which the curve is tested."""
 
 
 @dataclass(frozen=True)
@@ -46,91 +49,54 @@ class ExchangeRate:
     reason: str
 
 
-def isotonic(y: Array, weight: Array) -> Array:
-    """Weighted non-decreasing least-squares fit along the last axis (max-min formula)."""
-    size = y.shape[-1]
-    total = np.concatenate([np.zeros((*y.shape[:-1], 1)), np.cumsum(y * weight, axis=-1)], axis=-1)
-    mass = np.concatenate([[0.0], np.cumsum(weight)])
-    fitted = np.full(y.shape, -np.inf)
-    for start in range(size):
-        ends = np.arange(start + 1, size + 1)
-        means = (total[..., ends] - total[..., [start]]) / (mass[ends] - mass[start])
-        # Least mean of a block from `start` to k or beyond, for every k >= start.
-        least = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
-        fitted[..., start:] = np.maximum(fitted[..., start:], least)
-    return fitted
+def estimate(contest: Contest, known: Uncertainty | None, draws: Array | None) -> ExchangeRate:
+    """The rate, its state, and its interval by test inversion (statistics: estimators 1 and 2).
 
-
-def centres(x: Array, fitted: Array, weight: Array) -> Array:
-    """For every point the weighted mean x of its flat stretch: what makes the fit invertible."""
-    steps = np.diff(fitted, axis=-1) > TIE
-    block = np.concatenate([np.zeros((*fitted.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)
-    same = (block[..., :, None] == block[..., None, :]) * weight
-    return np.asarray((same @ x) / same.sum(axis=-1))
-
-
-def invert(x: Array, y: Array, weight: Array, target: Array) -> Array:
-    """x at which the centred isotonic fit reaches the target; -inf below the fit, inf above it.
-
-    x, weight: shape (levels,), x increasing. y: shape (draws, levels). target: shape (draws,).
+    known: uncertainty of the contest's levels; null where there is none. draws: `log_rates`, which
+    give the masses and no more.
     """
-    fitted = isotonic(y, weight)
-    centre = centres(x, fitted, weight)
-    aim = target[:, None]
-    below, above = fitted <= aim + TIE, fitted >= aim - TIE
-    last = np.maximum(below.sum(axis=1) - 1, 0)
-    first = np.minimum((~above).sum(axis=1), len(x) - 1)
-    row = np.arange(len(y))
-    rise = fitted[row, first] - fitted[row, last]
-    share = np.where(rise > TIE, (target - fitted[row, last]) / np.where(rise > TIE, rise, 1), 0)
-    found = centre[row, last] + share * (centre[row, first] - centre[row, last])
-    return np.where(~below.any(axis=1), -np.inf, np.where(~above.any(axis=1), np.inf, found))
-
-
-def estimate(contest: Contest, means: Array) -> ExchangeRate:
-    """The rate of a contest, its state and its interval.
-
-    means: bootstrapped accuracies, shape (draws, levels of the contest).
-    """
-    if not contest.n_programs:
-        return _incomparable("no program was answered in every arm and run")
-    log_n, weight, columns = _curve(contest)
-    accuracy = np.array([[level.mean for level in contest.demonstrations]])
-    value = float(invert(log_n, accuracy, weight, np.array([contest.levels[0].mean]))[0])
-    reason = _unfit(contest, value)
-    if reason:
+    point, reason = _point(contest)
+    if point is None:
         return _incomparable(reason)
-    n_min, n_max = contest.demonstrations[0].n, contest.demonstrations[-1].n
-    state, rate, bound = _state(value, n_min, n_max)
-    if not _has_interval(contest):
+    state, rate, bound = _state(point, contest)
+    if known is None or draws is None or not has_interval(contest):
         reason = "no interval: it takes at least two stage-1 seeds and two programs"
         return ExchangeRate(state, rate, bound, None, None, None, None, reason)
-    draws = invert(log_n, means[:, columns], weight, means[:, 0])
-    none = contest.at("none")
-    if none is None:
+    interval = _inversion(contest, known, point)
+    gain = _gain(contest)
+    if gain is None:
         reason = "not checked against arm 'none', which was not run"
-    else:
-        gain = means[:, 0] - means[:, contest.levels.index(none)]
-        # A draw in which the instruction taught nothing is worth less than any demonstration.
-        draws = np.where(gain <= TIE, -np.inf, draws)
-        if order_statistics(gain).low <= 0:
-            reason = "the instruction is not clearly above arm 'none'"
-    low, high = _limits(order_statistics(draws), n_min, n_max)
-    below, above = float(np.mean(draws == -np.inf)), float(np.mean(draws == np.inf))
-    return ExchangeRate(state, rate, bound, low, high, below, above, reason)
+    elif float(gain @ _means(contest) - known.margin(gain)[0]) <= 0:
+        reason = "the instruction is not clearly above arm 'none'"
+        # Perhaps it taught nothing; then it is worth less than any demonstration.
+        interval = Interval(-np.inf, interval.high)
+    low, high = _limits(interval, contest)
+    return ExchangeRate(state, rate, bound, low, high, *_masses(draws), reason)
 
 
-def _incomparable(reason: str) -> ExchangeRate:
-    return ExchangeRate("not_comparable", None, None, None, None, None, None, reason)
+def cross_check(contest: Contest, draws: Array | None) -> ExchangeRate:
+    """The same rate with the interval of the hierarchical bootstrap (statistics: estimator 3)."""
+    point, reason = _point(contest)
+    if point is None:
+        return _incomparable(reason)
+    state, rate, bound = _state(point, contest)
+    if draws is None or not has_interval(contest):
+        reason = "no interval: it takes at least two stage-1 seeds and two programs"
+        return ExchangeRate(state, rate, bound, None, None, None, None, reason)
+    low, high = _limits(order_statistics(draws), contest)
+    return ExchangeRate(state, rate, bound, low, high, *_masses(draws), "")
 
 
-def _state(value: float, n_min: int, n_max: int) -> tuple[State, float | None, float | None]:
-    """State, rate and bound of an inverted log n."""
-    if value == np.inf:
-        return "right_censored", None, float(n_max)
-    if value == -np.inf:
-        return "left_censored", None, float(n_min)
-    return "estimated", float(np.exp(value)), None
+def log_rates(contest: Contest, means: Array) -> Array:
+    """Log rate of every bootstrap draw, shape (draws,); -inf and inf beyond the n that were run.
+
+    means: bootstrapped accuracies, shape (draws, levels of the contest). A draw in which the
+    instruction taught nothing is worth less than any demonstration.
+    """
+    log_n, weight, columns = _curve(contest)
+    draws = invert(log_n, means[:, columns], weight, means[:, 0])
+    gain = _gain(contest)
+    return draws if gain is None else np.where(means @ gain <= TIE, -np.inf, draws)
 
 
 def curve_fit(contest: Contest) -> list[tuple[float, float]]:
@@ -145,6 +111,61 @@ def curve_fit(contest: Contest) -> list[tuple[float, float]]:
     return [*points.items(), (float(n[-1]), float(fitted[0, -1]))]
 
 
+def has_interval(contest: Contest) -> bool:
+    """Whether run noise can be seen: it takes two stage-1 seeds in either arm, and two programs."""
+    shown = any(level.replicated for level in contest.demonstrations)
+    return contest.levels[0].replicated and shown and contest.n_programs >= 2
+
+
+def _incomparable(reason: str) -> ExchangeRate:
+    return ExchangeRate("not_comparable", None, None, None, None, None, None, reason)
+
+
+def _point(contest: Contest) -> tuple[float | None, str]:
+    """The inverted log n; null with the reason where the arms cannot be compared."""
+    if not contest.n_programs:
+        return None, "no program was answered in every arm and run"
+    log_n, weight, columns = _curve(contest)
+    means = _means(contest)
+    value = float(invert(log_n, means[None, columns], weight, means[:1])[0])
+    reason = _unfit(contest, value)
+    return (None if reason else value), reason
+
+
+def _state(value: float, contest: Contest) -> tuple[State, float | None, float | None]:
+    """State, rate and bound of an inverted log n."""
+    if value == np.inf:
+        return "right_censored", None, float(contest.demonstrations[-1].n)
+    if value == -np.inf:
+        return "left_censored", None, float(contest.demonstrations[0].n)
+    return "estimated", float(np.exp(value)), None
+
+
+def _inversion(contest: Contest, known: Uncertainty, point: float) -> Interval:
+    """Least and greatest log n at which curve and instruction cannot be told apart."""
+    log_n, weight, columns = _curve(contest)
+    means = _means(contest)
+    at = np.linspace(log_n[0], log_n[-1], GRID)
+    gap = np.zeros((GRID, len(means)))
+    gap[:, columns] = coefficients(log_n, means[columns], weight, at)
+    gap[:, 0] = -1
+    excess = np.abs(gap @ means) - known.margin(gap)
+    held = np.flatnonzero(excess <= 0)
+    if not len(held):
+        # Every n that was run differs: the interval lies beyond them, or within one grid step.
+        return Interval(min(point, at[-1]), max(point, at[0]))
+    first, last = int(held[0]), int(held[-1])
+    low = -np.inf if first == 0 else _crossing(at, excess, first - 1)
+    high = np.inf if last == GRID - 1 else _crossing(at, excess, last)
+    return Interval(low, high)
+
+
+def _crossing(at: Array, excess: Array, left: int) -> float:
+    """Where the excess passes 0 between two neighbours of the grid."""
+    step = excess[left] / (excess[left] - excess[left + 1])
+    return float(at[left] + step * (at[left + 1] - at[left]))
+
+
 def _curve(contest: Contest) -> tuple[Array, Array, list[int]]:
     """log n, weights (runs clustered on stage 1) and columns of the demonstrations levels."""
     shown = contest.demonstrations
@@ -154,9 +175,18 @@ def _curve(contest: Contest) -> tuple[Array, Array, list[int]]:
     return log_n, weight, columns
 
 
-def _has_interval(contest: Contest) -> bool:
-    shown = {cluster for level in contest.demonstrations for cluster in level.clusters}
-    return contest.levels[0].replicated and len(shown) >= 2 and contest.n_programs >= 2
+def _means(contest: Contest) -> Array:
+    return np.array([level.mean for level in contest.levels])
+
+
+def _gain(contest: Contest) -> Array | None:
+    """Coefficients of instruction minus none; null where arm 'none' was not run."""
+    none = contest.at("none")
+    if none is None:
+        return None
+    gain = np.zeros(len(contest.levels))
+    gain[[0, contest.levels.index(none)]] = 1, -1
+    return gain
 
 
 def _unfit(contest: Contest, value: float) -> str:
@@ -175,11 +205,16 @@ def _unfit(contest: Contest, value: float) -> str:
     return ""
 
 
-def _limits(interval: Interval, n_min: int, n_max: int) -> tuple[float | None, float | None]:
+def _limits(interval: Interval, contest: Contest) -> tuple[float | None, float | None]:
     """Limits in demonstrations; null where open.
 
     A lower limit beyond the largest n is known to exceed it, and no more; likewise an upper one.
     """
+    n_min, n_max = contest.demonstrations[0].n, contest.demonstrations[-1].n
     low = None if interval.low == -np.inf else float(min(np.exp(interval.low), n_max))
     high = None if interval.high == np.inf else float(max(np.exp(interval.high), n_min))
     return low, high
+
+
+def _masses(draws: Array) -> tuple[float, float]:
+    return float(np.mean(draws == -np.inf)), float(np.mean(draws == np.inf))

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from analysis.comparison import Contest, Pair, contests
 from analysis.contrasts import Contrast, LevelSummary, summaries
 from analysis.contrasts import contrasts as contrasts_of
+from analysis.covariance import uncertainty
 from analysis.curves import program_counts
-from analysis.exchange import ExchangeRate, estimate
-from analysis.intervals import bootstrap_means
+from analysis.exchange import ExchangeRate, cross_check, estimate, log_rates
+from analysis.intervals import DRAWS, bootstrap_means
 from analysis.load import load_items
 from analysis.study_folder import StudyNotes, read_notes
 
@@ -75,11 +75,15 @@ CONTRAST_SCHEMA: Final[dict[str, pl.DataType]] = FACTOR_SCHEMA | {
 
 @dataclass(frozen=True)
 class Result:
-    """One comparison under one pair of formats: its rate, and everything to read beside it."""
+    """One comparison under one pair of formats: its rate, and everything to read beside it.
+
+    bootstrap: the cross-check of `rate`.
+    """
 
     contest: Contest
     headline: bool
     rate: ExchangeRate
+    bootstrap: ExchangeRate
     levels: tuple[LevelSummary, ...]
     contrasts: tuple[Contrast, ...]
 
@@ -101,18 +105,19 @@ def analyse(source: Path) -> Analysis:
     return Analysis(items, notes, tuple(result_of(each, notes.headline) for each in found))
 
 
-def result_of(contest: Contest, headline: Pair) -> Result:
-    """Rate, level summaries and contrasts of one contest, from one set of bootstrap draws."""
-    if contest.n_programs:
-        means = bootstrap_means(contest.levels)
-    else:
-        means = np.full((1, len(contest.levels)), np.nan)
+def result_of(contest: Contest, headline: Pair, draws: int = DRAWS) -> Result:
+    """Rate, level summaries and contrasts of one contest."""
+    known = rates = None
+    if contest.n_programs >= 2:
+        known = uncertainty(contest.levels)
+        rates = log_rates(contest, bootstrap_means(contest.levels, draws=draws))
     return Result(
         contest,
         contest.pair == headline,
-        estimate(contest, means),
-        tuple(summaries(contest, means)),
-        tuple(contrasts_of(contest, means)),
+        estimate(contest, known, rates),
+        cross_check(contest, rates),
+        tuple(summaries(contest, known)),
+        tuple(contrasts_of(contest, known)),
     )
 
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
+from sklearn.isotonic import IsotonicRegression
 
 from analysis.comparison import DEFAULT_HEADLINE
-from analysis.exchange import ExchangeRate, centres, estimate, invert, isotonic
-from analysis.intervals import bootstrap_means
+from analysis.exchange import ExchangeRate
+from analysis.isotonic import centres, coefficients, invert, isotonic
 from analysis.results import result_of
 from tests.analysis.synthetic import World, contest, without_noise
 
@@ -63,12 +64,9 @@ def test_scaling_n_scales_the_rate() -> None:
     base = contest(World(), 3)
     scaled = replace(
         base,
-        levels=tuple(
-            type(level)(**(vars(level) | {"n": level.n * 5})) if level.n else level
-            for level in base.levels
-        ),
+        levels=tuple(replace(level, n=level.n * 5) if level.n else level for level in base.levels),
     )
-    one, five = (estimate(each, bootstrap_means(each.levels)) for each in (base, scaled))
+    one, five = (result_of(each, DEFAULT_HEADLINE).rate for each in (base, scaled))
     assert one.state == five.state == "estimated"
     for name in ("rate", "ci_low", "ci_high"):
         assert getattr(five, name) == pytest.approx(5 * getattr(one, name))
@@ -77,7 +75,7 @@ def test_scaling_n_scales_the_rate() -> None:
 def test_identical_arms_have_the_true_n_in_the_interval() -> None:
     base = contest(World(rate=4.0), 1)
     twin = next(level for level in base.demonstrations if level.n == 4)
-    same = type(twin)(**(vars(twin) | {"series": "instruction", "n": 0}))
+    same = replace(twin, series="instruction", n=0)
     found = result_of(replace(base, levels=(same, *base.levels[1:])), DEFAULT_HEADLINE).rate
     assert found.rate == pytest.approx(4)
     assert found.ci_low is not None and found.ci_high is not None
@@ -121,3 +119,69 @@ def test_one_stage1_seed_claims_no_interval() -> None:
     assert result.rate.state == "estimated"
     assert result.rate.ci_low is result.rate.ci_high is result.rate.mass_below is None
     assert all(each.ci_low is each.ci_high is None for each in result.contrasts)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.integers(0, 10_000))
+def test_isotonic_fit_equals_scikit_learns(y: list[float], seed: int) -> None:
+    weight = np.random.default_rng(seed).uniform(0.5, 3, len(y))
+    oracle = IsotonicRegression().fit(np.arange(len(y)), y, sample_weight=weight)
+    assert isotonic(np.array([y]), weight)[0] == pytest.approx(
+        oracle.predict(np.arange(len(y))), abs=1e-9
+    )
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=7), st.floats(0, 1))
+def test_the_curve_is_what_its_coefficients_say(y: list[float], place: float) -> None:
+    """The inversion of the curve at a height lands where the coefficients give that height."""
+    x, weight, raw = np.log(2.0 ** np.arange(len(y))), np.ones(len(y)), np.array(y)
+    at = np.array([place * x[-1]])
+    made_of = coefficients(x, raw, weight, at)
+    height = made_of @ raw
+    assert made_of.sum() == pytest.approx(1)
+    fitted = isotonic(raw[None], weight)
+    centre = centres(x, fitted, weight)[0]
+    assert height[0] == pytest.approx(np.interp(at[0], centre, fitted[0]), abs=1e-7)
+
+
+def test_swapping_the_arms_of_a_contrast_flips_its_sign() -> None:
+    base = contest(World(), 5)
+    swapped = [
+        replace(level, series={"instruction": "none", "none": "instruction"}[level.series])
+        if level.series in ("instruction", "none")
+        else level
+        for level in base.levels
+    ]
+    order = [swapped[1], swapped[0], *swapped[2:]]
+    here, there = (
+        result_of(each, DEFAULT_HEADLINE).contrasts[0]
+        for each in (base, replace(base, levels=tuple(order)))
+    )
+    assert there.difference == pytest.approx(-here.difference)
+    assert there.ci_low == pytest.approx(-here.ci_high)  # type: ignore[operator]
+    assert there.ci_high == pytest.approx(-here.ci_low)  # type: ignore[operator]
+
+
+def test_both_intervals_agree_where_noise_is_small() -> None:
+    world = World(programs=200, items=20, seeds=6, run=0.1, stage1=0.1)
+    result = result_of(contest(world, 1), DEFAULT_HEADLINE)
+    for side in ("ci_low", "ci_high"):
+        one, other = getattr(result.rate, side), getattr(result.bootstrap, side)
+        assert np.log(one) == pytest.approx(np.log(other), abs=0.05)
+
+
+def test_a_rate_needs_two_seeds_on_both_sides_for_its_interval() -> None:
+    base = contest(World(), 2)
+    once = tuple(
+        replace(level, clusters=(0,), accuracy=level.accuracy[:1], n_items=level.n_items[:1])
+        if level.series == "demonstrations"
+        else level
+        for level in base.levels
+    )
+    found = result_of(replace(base, levels=once), DEFAULT_HEADLINE).rate
+    assert found.ci_low is found.ci_high is found.mass_below is None
+    assert "stage-1 seeds" in found.reason
+
+
+def test_one_n_gives_a_state_and_no_false_rate() -> None:
+    found = rate_of(World(ns=(4,), rate=16.0, seeds=4, items=40, programs=60))
+    assert (found.state, found.bound, found.ci_high) == ("right_censored", 4, None)

@@ -49,10 +49,12 @@ def test_every_program_weighs_the_same(rows: pl.DataFrame, tmp_path: Path) -> No
     first = pl.col("program") == "p0"
     repeated = rows.filter(first).with_columns(item=pl.col("item") + 100)
     before, after = rates(rows, tmp_path, "a"), rates(pl.concat([rows, repeated]), tmp_path, "b")
-    assert_frame_equal(before, after)
+    told = ["rate", "state", "accuracy_instruction", "accuracy_none"]
+    assert_frame_equal(before[told], after[told])
 
 
-def test_a_bare_csv_gives_a_rate(rows: pl.DataFrame, tmp_path: Path) -> None:
+def test_a_bare_csv_gives_a_rate(tmp_path: Path) -> None:
+    rows = item_rows(World(seeds=4), seed=1)
     bare = rows.filter(pl.col("response_format") == "cot").select(REQUIRED_COLUMNS)
     bare.write_csv(tmp_path / "mine.csv")
     (found,) = rates_json(tmp_path / "mine.csv")

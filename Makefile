@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check picture clean
+.PHONY: study test test-all check simulation picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -23,6 +23,9 @@ check: .venv/dev.stamp  ## lint, format, types, import layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover; 5 minutes
+	$(BIN)/python -m analysis.calibration docs
 
 picture:  ## docs/report.png, a picture of the quickstart's report
 	docs/picture.sh

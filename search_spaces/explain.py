@@ -55,9 +55,11 @@ def _told(detail: ErrorDetails, model: type[BaseModel], document: Document, pref
 
 
 def _split(dotted: str) -> Loc:
-    """Keys of a dotted path; a nuisance's own name is dotted and is one key."""
+    """Keys of a dotted path; a nuisance's own name is dotted and is one key, a number an index."""
     head, _, rest = dotted.partition(".")
-    return (head, rest) if head == "nuisances" else tuple(dotted.split("."))
+    if head == "nuisances":
+        return head, rest
+    return tuple(int(step) if step.isdecimal() else step for step in dotted.split("."))
 
 
 def _short(value: object) -> str:

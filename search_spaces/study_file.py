@@ -21,6 +21,8 @@ from pydantic import (
 )
 
 from pbb.config import ArithmeticConfig, EvaluateConfig, Frozen, ResponseFormat, TrainConfig
+from search_spaces.claim_rules import check_claims
+from search_spaces.claims import Claim
 from search_spaces.errors import StudyError, at_key
 from search_spaces.explain import explain
 from search_spaces.factors import FactorGrid, as_tuple
@@ -82,6 +84,8 @@ class Study(Frozen):
     resources: Resources = Resources()
     headline: Headline
     primary: Primary | None = None
+    claims: tuple[Claim, ...] = ()
+    """Contrasts with a side and a margin, for the analysis alone."""
     smoke: dict[str, Any] = Field(default_factory=dict)
     """Overrides, merged over the study, that shrink it to a run of minutes."""
 
@@ -106,6 +110,7 @@ class Study(Frozen):
         check_search(self.search, self.factors, self.nuisances)
         check_nuisances(self.train, self.nuisances)
         check_headline(self.headline, self.primary, self.factors)
+        check_claims(self.claims, self.factors, self.domain.paths, self.headline, self.primary)
         untrained = set(self.response_formats()) - set(self.train_formats())
         if untrained:
             raise at_key(
@@ -183,9 +188,13 @@ def study_data(study: Study) -> dict[str, Any]:
 
 
 def smoke_data(study: Study) -> dict[str, Any]:
-    """The study with its `smoke` overrides merged in, named `<name>-smoke`."""
+    """The study with its `smoke` overrides merged in, named `<name>-smoke`.
+
+    It claims nothing unless the overrides do: a few steps of training test the machinery alone.
+    """
     data = study_data(study)
     overrides = data.pop("smoke", {})
+    data.pop("claims", None)
     return {**_merged(data, overrides), "name": f"{study.name}-smoke"}
 
 

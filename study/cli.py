@@ -32,6 +32,14 @@ OUR_PACKAGES: Final = frozenset({"pbb", "search_spaces", "study", "analysis"})
 INTERRUPTED: Final = 130
 
 
+class ImageKind(StrEnum):
+    """Kinds of image files."""
+
+    PNG = "png"
+    SVG = "svg"
+    PDF = "pdf"
+
+
 class Backend(StrEnum):
     """Where stages run."""
 
@@ -51,9 +59,16 @@ def plan(
     study: StudyArgument,
     root: RootOption = RUNS,
     smoke: SmokeOption = False,
+    pilot: Annotated[
+        Path | None,
+        typer.Option(
+            help="A study folder to judge the interval's width by; default: the quickstart."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a study would run, what is already there, and what it would cost."""
+    from analysis.power import measured_pilot
     from pbb.models.registry import resolve
     from study.cli_text import forecast_pairs, out, show_pairs
     from study.forecast import forecast
@@ -63,7 +78,8 @@ def plan(
     planned = make_plan(_study(study, smoke))
     check_corpora(planned)
     store = Store(root)
-    expected = forecast(planned, store.has, resolve)
+    known = measured_pilot(pilot) if pilot else None
+    expected = forecast(planned, store.has, resolve, known)
     if as_json:
         trials = [
             {
@@ -126,6 +142,9 @@ def report(
     source: Annotated[Path, typer.Argument(help="A study folder, or item rows (Parquet, CSV).")],
     out: Annotated[Path | None, typer.Option(help="Folder to write into; default: there.")] = None,
     as_json: JsonOption = False,
+    images: Annotated[
+        ImageKind | None, typer.Option(help="Write figures as images too (extra 'static').")
+    ] = None,
 ) -> None:
     """Turn item rows into exchange rates: one offline HTML file, or JSON."""
     from analysis.report import write_report
@@ -138,6 +157,11 @@ def report(
     for sentence in written.sentences:
         typer.echo(sentence)
     typer.echo(f"report: {written.html}")
+    if images is not None:
+        from analysis.images import write_images
+
+        for path in write_images(source, images.value, out):
+            typer.echo(f"figure: {path}")
 
 
 @app.command()
@@ -210,11 +234,25 @@ def schema() -> None:
 
 
 @app.command()
-def doctor(root: RootOption = RUNS) -> None:
-    """Check this machine: packages, Ray, accelerator, disk, bases."""
-    from study.cli_text import show_pairs
+def doctor(
+    root: RootOption = RUNS,
+    statistics: Annotated[
+        bool, typer.Option("--statistics", help="Check the intervals by simulated studies instead.")
+    ] = False,
+    studies: Annotated[int, typer.Option(min=40, help="Simulated studies a setting.")] = 200,
+) -> None:
+    """Check this machine (packages, Ray, accelerator, disk, bases), or the statistics."""
+    from study.cli_text import coverage_pairs, show_pairs
     from study.doctor import checks
 
+    if statistics:
+        from analysis.calibration import table
+
+        rows = table(replicates=studies)
+        show_pairs(f"nominal 95% intervals in {studies} simulated studies", coverage_pairs(rows))
+        if not all(row.calibrated for row in rows):
+            raise typer.Exit(1)
+        return
     found = checks(root)
     marks = {True: "ok", False: "note"}
     show_pairs(

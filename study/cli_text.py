@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # samples brings transformers, which takes seconds
+    from analysis.calibration import Calibration
     from study.forecast import Forecast
     from study.samples import Sample
 
@@ -32,17 +33,31 @@ def show_pairs(title: str, pairs: Iterable[tuple[str, str]]) -> None:
     out.print(table)
 
 
+def coverage_pairs(rows: Iterable[Calibration]) -> list[tuple[str, str]]:
+    """How often each interval held the truth, by setting."""
+    return [
+        (
+            row.setting,
+            f"{'' if row.calibrated else 'WRONG: '}rate {row.cover:.1%} "
+            f"({row.cover_low:.1%} to {row.cover_high:.1%}), cross-check "
+            f"{row.cover_bootstrap:.1%}, contrast {row.cover_contrast:.1%}, "
+            f"type I error {row.type_1:.1%}",
+        )
+        for row in rows
+    ]
+
+
 def forecast_pairs(forecast: Forecast) -> list[tuple[str, str]]:
     """A forecast in words; every number that is an assumption says so."""
     to_run = forecast.runs - forecast.runs_cached
     repeats = f", {forecast.repeats} proposals" if forecast.repeats > 1 else ""
-    width = (
-        "none: it takes both arms of a rate on two seeds or more"
-        if forecast.interval_dex is None
-        else f"about {forecast.interval_dex:.2f} decades wide, a factor of "
-        f"{10 ** (forecast.interval_dex / 2):.1f} either way ({forecast.programs} programs x "
-        f"{forecast.seeds} seeds; rough)"
-    )
+    width = forecast.interval_note
+    if forecast.interval_dex is not None:
+        width = (
+            f"about {forecast.interval_dex:.2f} decades wide, a factor of "
+            f"{10 ** (forecast.interval_dex / 2):.1f} either way ({forecast.programs} programs x "
+            f"{forecast.seeds} seeds; if runs vary as in the pilot {forecast.pilot})"
+        )
     rate = f"{forecast.flop_per_s:.1g} FLOP/s on {forecast.device}"
     return [
         ("comparisons", str(forecast.comparisons)),

@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from search_spaces.errors import StudyError
-from search_spaces.study_file import Study, dump_study, load_study
+from search_spaces.study_file import Study, dump_study, load_study, study_data
 from study.files import remove_leftovers, write_text
 from study.processes import ProcessName
+from study.provenance import note_edit
 
 STUDY_FILE: Final = "study.yaml"
 LOCK_FILE: Final = ".lock"
+READ_BY_ANALYSIS: Final = frozenset({"question", "headline", "primary", "claims"})
+"""Keys that no run depends on. They may change after results are in, and the manifest says so."""
+HOW_IT_RUNS: Final = frozenset({"resources"})
+"""Keys that are no part of what a study is."""
 
 
 class FolderError(StudyError):
@@ -40,6 +45,11 @@ class StudyFolder:
     @property
     def trials(self) -> Path:
         return self.path / "trials.parquet"
+
+    @property
+    def documents(self) -> Path:
+        """How long training documents are."""
+        return self.path / "documents.parquet"
 
     @property
     def log(self) -> Path:
@@ -94,12 +104,15 @@ def _refuse_other_study(folder: StudyFolder, study: Study) -> None:
             f"{error}; mend or move that file, rename the study, or choose another --root"
         ) from error
     changed = [key for key in Study.model_fields if getattr(before, key) != getattr(study, key)]
-    if changed == ["resources"]:  # how a study runs is no part of what it is
+    fixed = [key for key in changed if key not in READ_BY_ANALYSIS | HOW_IT_RUNS]
+    if changed and not fixed:
+        edited = {key: study_data(before).get(key) for key in changed if key in READ_BY_ANALYSIS}
+        if edited:  # noted first: a change may be noted and not made, never made and not noted
+            note_edit(folder.manifest, edited)
         write_text(folder.study, dump_study(study))
-        return
-    if changed:
+    if fixed:
         raise FolderError(
-            f"{folder.path}: was made by another study file ({', '.join(changed)} differ); rename "
+            f"{folder.path}: was made by another study file ({', '.join(fixed)} differ); rename "
             "the study or choose another --root. Stages they share are not run again"
         )
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
+from analysis.power import Pilot, expected_width, shipped_pilot
 from pbb.config import EvaluateStage, Question, TrainStage
 from search_spaces.settings import Range, TpeSearch
+from search_spaces.study_file import Study
 from study.plan import Plan, PlannedStage, Resolve, Trial, tuning_trials
 
 CPU_FLOP_PER_S: Final = 4e10
@@ -22,18 +22,16 @@ TOKENS_PER_ITEM: Final = 64
 BYTES_PER_ITEM: Final = 60
 """Of one item row in compressed Parquet, its texts included."""
 BYTES_PER_STEP_RECORD: Final = 40
-TESTED_WIDTHS_DEX: Final = ((20 * 2, 0.95), (40 * 3, 0.7), (100 * 5, 0.5))
-"""(programs x seeds, median width of the 95% interval of log10 rate), simulated at 10 items a
-program, 6 levels of n and a true rate of 50."""
 
 
 @dataclass(frozen=True)
 class Forecast:
     """Counts are of the whole study; tokens, seconds and bytes of what is still to run.
 
-    comparisons: sets of runs that give a rate; seeds: the fewest of any of them.
-    interval_dex: expected width of the 95% interval of log10 rate; null below two seeds, which
-    give none. repeats: proposals of tpe that the counts were multiplied by.
+    comparisons: sets of runs that give a rate. seeds: of the primary comparison; without one, of
+    the comparison that has fewest. interval_dex: expected width of its 95% interval of log10 rate,
+    judged by `pilot`; null where there is none, for the reason in `interval_note`. repeats:
+    proposals of tpe that the counts were multiplied by.
     """
 
     runs: int
@@ -50,11 +48,19 @@ class Forecast:
     programs: int
     seeds: int
     interval_dex: float | None
+    interval_note: str
+    pilot: str
     repeats: int
 
 
-def forecast(plan: Plan, has: Callable[[str], bool], resolve: Resolve) -> Forecast:
-    """has: whether a stage's result is committed in the store."""
+def forecast(
+    plan: Plan, has: Callable[[str], bool], resolve: Resolve, pilot: Pilot | None = None
+) -> Forecast:
+    """has: whether a stage's result is committed in the store.
+
+    pilot: what the width of the interval is judged by; without one, the pilot that ships.
+    """
+    known = pilot or shipped_pilot()
     trials, repeats = _trials(plan, resolve)
     stages = {stage.fingerprint: stage for trial in trials for stage in trial.chain}
     cached = {key for key in stages if has(key)}
@@ -66,7 +72,8 @@ def forecast(plan: Plan, has: Callable[[str], bool], resolve: Resolve) -> Foreca
     items = sum(evaluated_items(stage) for stage in asks)
     flop = sum(train_flop(stage) for stage in trains) + sum(evaluate_flop(stage) for stage in asks)
     comparisons = _comparisons(trials)
-    seeds = min((len(seeds) for seeds in comparisons), default=0)
+    judged = _judged(plan.study, comparisons)
+    width, note = interval_width(plan.study, judged, known)
     return Forecast(
         runs=repeats * len(trials),
         runs_cached=sum(trial.chain[-1].fingerprint in cached for trial in trials),
@@ -80,8 +87,10 @@ def forecast(plan: Plan, has: Callable[[str], bool], resolve: Resolve) -> Foreca
         flop_per_s=flop_per_s,
         disk_bytes=repeats * (sum(map(stage_bytes, trains)) + items * BYTES_PER_ITEM),
         programs=plan.study.programs.targets,
-        seeds=seeds,
-        interval_dex=interval_width_dex(plan.study.programs.targets, seeds),
+        seeds=len(judged.seeds) if judged else 0,
+        interval_dex=width,
+        interval_note=note,
+        pilot=f"{known.study}, {known.model}",
         repeats=repeats,
     )
 
@@ -106,8 +115,17 @@ def _to_run(trials: Sequence[Trial], cached: set[str]) -> list[TrainStage | Eval
     return [stage.stage for stage in needed.values()]
 
 
-def _comparisons(trials: Sequence[Trial]) -> list[set[int]]:
-    """The seeds of each comparison: runs equal but for arm, n and seed that have both sides."""
+@dataclass(frozen=True)
+class Comparison:
+    """Runs equal but for arm, n and seed that have both sides of a rate."""
+
+    model: str
+    curriculum: str
+    seeds: frozenset[int]
+    ns: frozenset[int]
+
+
+def _comparisons(trials: Sequence[Trial]) -> list[Comparison]:
     groups: dict[tuple[object, ...], list[Trial]] = {}
     varied = ("arm", "demonstrations", "demonstration_format", "seed")
     for trial in trials:
@@ -115,10 +133,32 @@ def _comparisons(trials: Sequence[Trial]) -> list[set[int]]:
         groups.setdefault(key, []).append(trial)
     sides = {"instruction", "demonstrations"}
     return [
-        {trial.config.seed for trial in group}
+        Comparison(
+            group[0].config.model,
+            group[0].config.curriculum,
+            frozenset(trial.config.seed for trial in group),
+            frozenset(
+                trial.config.demonstrations
+                for trial in group
+                if trial.config.arm == "demonstrations"
+            ),
+        )
         for group in groups.values()
         if sides <= {trial.config.arm for trial in group}
     ]
+
+
+def _judged(study: Study, comparisons: Sequence[Comparison]) -> Comparison | None:
+    """The comparison whose interval is forecast: of the primary ones, the one with fewest runs."""
+    primary = study.primary
+    declared = [
+        each
+        for each in comparisons
+        if primary and (each.model, each.curriculum) == (primary.model, primary.curriculum)
+    ]
+    return min(
+        declared or comparisons, key=lambda each: (len(each.seeds), len(each.ns)), default=None
+    )
 
 
 def train_tokens(stage: TrainStage) -> int:
@@ -165,18 +205,23 @@ def stage_bytes(stage: TrainStage) -> int:
     return int(4 * weights) + stage.recipe.steps * BYTES_PER_STEP_RECORD
 
 
-def interval_width_dex(programs: int, seeds: int) -> float | None:
-    """Width of the 95% interval of log10 rate, log-interpolated from `TESTED_WIDTHS_DEX`.
-
-    Outside the tested sizes the nearest two are continued. Null with one seed: runs on one stage
-    1 are one cluster, which gives no interval.
-    """
-    if seeds < 2:
-        return None
-    sizes, widths = zip(*TESTED_WIDTHS_DEX, strict=True)
-    x = np.log(sizes)
-    y = np.log(widths)
-    at = math.log(programs * seeds)
-    upper = min(max(int(np.searchsorted(x, at)), 1), len(x) - 1)
-    slope = (y[upper] - y[upper - 1]) / (x[upper] - x[upper - 1])
-    return float(np.exp(y[upper] + slope * (at - x[upper])))
+def interval_width(
+    study: Study, comparison: Comparison | None, pilot: Pilot
+) -> tuple[float | None, str]:
+    """Width [decades] of the 95% interval of log10 rate, and why there is none."""
+    if comparison is None or len(comparison.seeds) < 2:
+        return None, "none: it takes both arms of a rate on two seeds or more"
+    sizes = study.programs
+    width = expected_width(
+        pilot.components,
+        programs=sizes.targets,
+        seeds=len(comparison.seeds),
+        items=sizes.items_per_program,
+        ns=sorted(comparison.ns),
+        slope=pilot.slope,
+    )
+    if width is None:
+        return None, "none: it takes two n or more"
+    if math.isinf(width):
+        return None, "likely open: wider than from the smallest to the largest n"
+    return width, ""

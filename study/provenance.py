@@ -41,12 +41,26 @@ def write_manifest(
     write_json(path, {**manifest(bases, corpora, backend), "earlier": _earlier(path)})
 
 
+def note_edit(path: Path, before: Mapping[str, Any]) -> None:
+    """Say in the manifest that keys of the study file changed after the launch it describes.
+
+    before: their former values; null where a key was absent. Without a manifest nothing was run,
+    so nothing needs saying.
+    """
+    try:
+        data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return
+    edit = {"time": _now(), "before": dict(before)}
+    write_json(path, {**data, "edits": [*data.get("edits", []), edit]})
+
+
 def manifest(
     bases: Mapping[str, Base], corpora: Iterable[CorpusConfig], backend: str
 ) -> dict[str, Any]:
     """Provenance of a launch from this process. data_sha256: of all corpora's configurations."""
     return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "time": _now(),
         "argv": sys.argv,
         "backend": backend,
         "git": _git(Path(__file__).parent),
@@ -64,6 +78,10 @@ def data_hash(corpora: Iterable[CorpusConfig]) -> str:
     """SHA-256 of the distinct corpora's configurations, which fix programs and items."""
     texts = sorted({canonical_json(corpus) for corpus in corpora})
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _earlier(path: Path) -> list[Any]:

@@ -65,7 +65,7 @@ def key(point: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
     return tuple(point.values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(GRIDS.filter(runs_of), GRIDS.filter(runs_of))
 def test_enumeration_holds_each_run_once_and_misses_none(
     first: dict[str, object], second: dict[str, object]
@@ -102,7 +102,7 @@ def oracle(grid: dict[str, object]) -> set[tuple[Scalar, ...]]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     GRIDS.filter(runs_of), st.sampled_from(["qmc", "random"]), st.integers(1, 40), st.integers(0, 9)
 )

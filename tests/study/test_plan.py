@@ -7,14 +7,12 @@ import sys
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pbb.config import Base, EvaluateStage, TrainStage
 from pbb.records import ITEM_SCHEMA, NEUTRAL_ITEM_COLUMNS
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study
-from study.forecast import forecast, interval_width_dex
+from study.forecast import forecast
 from study.plan import Plan, check_corpora, compile_trial, make_plan, tuning_trials
 from study.rows import item_rows
 from tests.processes import printed_in_every_process
@@ -228,23 +226,6 @@ def test_a_lost_stage_under_a_finished_run_costs_nothing() -> None:
     plan = plan_of(wide())
     evaluations = {trial.chain[-1].fingerprint for trial in plan.trials}
     assert forecast(plan, evaluations.__contains__, base).train_tokens == 0
-
-
-@pytest.mark.parametrize(
-    ("programs", "seeds", "width"), [(20, 2, 0.95), (40, 3, 0.7), (100, 5, 0.5)]
-)
-def test_the_width_goes_through_what_was_tested(programs: int, seeds: int, width: float) -> None:
-    assert interval_width_dex(programs, seeds) == pytest.approx(width)
-
-
-@given(st.integers(2, 500), st.integers(2, 20))
-def test_more_programs_or_seeds_never_widen_the_interval(programs: int, seeds: int) -> None:
-    width = interval_width_dex(programs, seeds)
-    assert width is not None
-    for more in (interval_width_dex(programs + 1, seeds), interval_width_dex(programs, seeds + 1)):
-        assert more is not None
-        assert 0 < more < width
-    assert interval_width_dex(programs, 1) is None
 
 
 def test_a_larger_n_shares_every_stage_but_its_own() -> None:

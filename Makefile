@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation picture clean
+.PHONY: study test test-all check simulation bench-analysis picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -26,6 +26,9 @@ check: .venv/dev.stamp  ## lint, format, types, import layers
 
 simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover; 5 minutes
 	$(BIN)/python -m analysis.calibration docs
+
+bench-analysis: .venv/dev.stamp  ## item rows to rates: seconds and memory at 10^8 rows (20 minutes, 4 GB of disk)
+	$(BIN)/python -m tests.bench.analysis_speed
 
 picture:  ## docs/report.png, a picture of the quickstart's report
 	docs/picture.sh

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 
-from analysis.curves import COMPARISON, Level, Series, cells
+from analysis.curves import COMPARISON, Cell, Level, Series
 
 
 @dataclass(frozen=True, order=True)
@@ -88,18 +87,12 @@ class Contest:
         return len(frozenset[int]().union(*(found.seeds for found in core)))
 
 
-Cell = tuple[dict[str, Any], Level]
-"""A level and its factors: COMPARISON and TREATMENT."""
-
-
-def contests(counts: pl.DataFrame, headline: Pair) -> list[Contest]:
+def contests(found: Sequence[Cell], headline: Pair) -> list[Contest]:
     """Every comparison that has both arms, under every pair of formats worth a rate.
 
-    counts: `curves.program_counts`, all splits. Pairs: the headline, then like with like; where a
-    comparison has none of them, every pair it has.
+    found: `curves.target_cells`. Pairs: the headline, then like with like; where a comparison has
+    none of them, every pair it has.
     """
-    asked = counts.filter((pl.col("split") == "target") & (pl.col("measure") == "execution"))
-    found = cells(asked)
     beside = {
         series: _by(names, [cell for cell in found if chosen(cell[0])])
         for series, (names, chosen) in BESIDE.items()
@@ -135,7 +128,7 @@ share with it. The untuned base knows nothing of rank, templates or acquisition;
 the number of acquisition programs changes nothing."""
 
 
-def _by(names: Sequence[str], found: list[Cell]) -> dict[tuple[Any, ...], list[Cell]]:
+def _by(names: Sequence[str], found: Sequence[Cell]) -> dict[tuple[Any, ...], list[Cell]]:
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in found:
         groups.setdefault(tuple(cell[0][name] for name in names), []).append(cell)

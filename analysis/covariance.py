@@ -67,12 +67,14 @@ class Uncertainty:
         df_own = c**2 @ self.df_own / np.maximum(c**2 @ self.trained, TINY)
         prior = min(PRIOR_DF, self.df_pooled)
         df_runs = np.maximum(prior + df_own, 1)
-        runs = (prior * pooled + df_own * own) / df_runs
+        # The others may raise an arm's noise; their calm does not quieten an arm that is loud.
+        runs = (prior * np.maximum(pooled, own) + df_own * own) / df_runs
         beyond = np.maximum(runs - items, 0)
         spread = programs**2 / self.df_programs + np.where(beyond > 0, runs, 0) ** 2 / df_runs
         variance = programs + beyond
         df = np.where(spread > 0, variance**2 / np.where(spread > 0, spread, 1), self.df_programs)
-        return np.sqrt(variance), df
+        # The items taken off the variance are not taken off its spread, which may overdo it.
+        return np.sqrt(variance), np.maximum(df, np.minimum(self.df_programs, df_runs))
 
     def margin(self, coefficients: Array) -> Array:
         """Half the width of the 95% interval of linear combinations, shape (k,)."""

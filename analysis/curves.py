@@ -128,63 +128,72 @@ class Level:
 CELL: Final = (*COMPARISON, *TREATMENT)
 
 
-def cells(counts: pl.DataFrame) -> list[tuple[dict[str, Any], Level]]:
-    """Every cell of the counts (`program_counts`, one split and measure) as a level.
+Cell = tuple[dict[str, Any], Level]
+"""A level and its factors, COMPARISON and TREATMENT. Its series is the arm."""
 
-    Out: the cell's factors (COMPARISON and TREATMENT) and its level, sorted by the factors. The
-    series is the arm.
+
+def target_cells(counts: pl.DataFrame) -> list[Cell]:
+    """What was executed on targets (`program_counts`, all splits), cut into cells."""
+    return cells(counts.filter(split="target", measure="execution"))
+
+
+def cells(counts: pl.DataFrame) -> list[Cell]:
+    """Every cell of the counts (`program_counts`, one split and measure), sorted by its factors."""
+    programs = counts["program"].unique().sort()
+    coded = counts.select(
+        *CELL,
+        run=pl.struct("run", "seed").rank("dense"),
+        program=pl.col("program").cast(pl.Enum(programs)).to_physical(),
+        cluster="stage1_seed",
+        seed="seed",
+        share=pl.col("n_correct") / pl.col("n_items"),
+        n_items="n_items",
+    )
+    # One grouping by the many keys; what is left is small and done cell by cell.
+    groups = coded.group_by(CELL).agg(pl.exclude(CELL)).sort(CELL)
+    columns = ("run", "program", "cluster", "seed", "share", "n_items")
+    values = [groups[name].to_list() for name in columns]
+    names = programs.to_numpy()
+    return [
+        (factors, _level(factors, names, *map(np.asarray, rows)))
+        for factors, *rows in zip(groups.select(CELL).iter_rows(named=True), *values, strict=True)
+    ]
+
+
+def _level(
+    factors: dict[str, Any],
+    names: NDArray[np.object_],
+    run: Array,
+    program: Array,
+    cluster: Array,
+    seed: Array,
+    share: Array,
+    n_items: Array,
+) -> Level:
+    """The matrix of one cell, from one row for every run and program.
+
+    names: of the programs, by number. Kept are programs that every run answered; it may be none.
     """
-    about, clustered = _clustered(counts)
-    ends = np.cumsum(about["rows"].to_numpy())
-    accuracy = clustered["accuracy"].to_numpy()
-    n_items = clustered["n_items"].to_numpy().astype(np.float64)
-    programs = clustered["program"].to_list()
-    extra = about.select("clusters", "seeds", "rows").iter_rows()
-    found = []
-    for factors, (clusters, seeds, size), end in zip(
-        about.select(CELL).iter_rows(named=True), extra, ends.tolist(), strict=True
-    ):
-        rows = slice(end - size, end)
-        shape = (len(clusters), size // len(clusters))
-        level = Level(
-            factors["arm"],
-            factors["demonstrations"],
-            factors["response_format"],
-            tuple(clusters),
-            frozenset(seeds),
-            tuple(programs[end - size : end - size + shape[1]]),
-            accuracy[rows].reshape(shape),
-            n_items[rows].reshape(shape),
-        )
-        found.append((factors, level))
-    return found
-
-
-def _clustered(counts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Cells, and their accuracies by cluster and program, in one order.
-
-    Kept are programs that every run of the cell answered; a cell may be left with none (rows = 0).
-    """
-    run = pl.struct("run", "seed").n_unique()
-    about = counts.group_by(CELL).agg(
-        runs=run,
-        clusters=pl.col("stage1_seed").unique().sort(),
-        seeds=pl.col("seed").unique(),
+    answers = np.bincount(program, minlength=len(names))
+    whole = np.flatnonzero(answers == len(np.unique(run)))
+    clusters, row = np.unique(cluster, return_inverse=True)
+    place = np.full(len(names), -1)
+    place[whole] = np.arange(len(whole))
+    kept = place[program] >= 0
+    slot = (row * len(whole) + place[program])[kept]
+    shape = (len(clusters), len(whole))
+    size = len(clusters) * len(whole)
+    runs, total, items = (
+        np.bincount(slot, weights=weight, minlength=size).reshape(shape).astype(np.float64)
+        for weight in (np.ones(len(slot)), share[kept], n_items[kept])
     )
-    answered = counts.group_by(*CELL, "program").agg(answers=run)
-    whole = answered.join(about.select(*CELL, "runs"), on=CELL, nulls_equal=True)
-    whole = whole.filter(pl.col("answers") == pl.col("runs")).select(*CELL, "program")
-    clustered = (
-        counts.join(whole, on=[*CELL, "program"], how="semi", nulls_equal=True)
-        .group_by(*CELL, "stage1_seed", "program")
-        .agg(
-            accuracy=(pl.col("n_correct") / pl.col("n_items")).mean(),
-            n_items=pl.col("n_items").sum(),
-        )
-        .sort(*CELL, "stage1_seed", "program")
+    return Level(
+        factors["arm"],
+        factors["demonstrations"],
+        factors["response_format"],
+        tuple(clusters.tolist()),
+        frozenset(seed.tolist()),
+        tuple(names[whole].tolist()),
+        total / np.maximum(runs, 1),
+        items,
     )
-    sizes = clustered.group_by(CELL).agg(rows=pl.len().cast(pl.Int64))
-    about = about.join(sizes, on=CELL, how="left", nulls_equal=True).with_columns(
-        pl.col("rows").fill_null(0)
-    )
-    return about.sort(CELL), clustered

@@ -93,7 +93,7 @@ def log_rates(contest: Contest, means: Array) -> Array:
     means: bootstrapped accuracies, shape (draws, levels of the contest). A draw in which the
     instruction taught nothing is worth less than any demonstration.
     """
-    log_n, weight, columns = _curve(contest)
+    log_n, weight, columns = curve(contest)
     draws = invert(log_n, means[:, columns], weight, means[:, 0])
     gain = _gain(contest)
     return draws if gain is None else np.where(means @ gain <= TIE, -np.inf, draws)
@@ -101,7 +101,7 @@ def log_rates(contest: Contest, means: Array) -> Array:
 
 def curve_fit(contest: Contest) -> list[tuple[float, float]]:
     """The centred isotonic curve as (n, accuracy), flat to both ends as the method has it."""
-    log_n, weight, _ = _curve(contest)
+    log_n, weight, _ = curve(contest)
     accuracy = np.array([level.mean for level in contest.demonstrations])
     fitted = isotonic(accuracy[None], weight)
     centre = np.exp(centres(log_n, fitted, weight)[0])
@@ -125,7 +125,7 @@ def _point(contest: Contest) -> tuple[float | None, str]:
     """The inverted log n; null with the reason where the arms cannot be compared."""
     if not contest.n_programs:
         return None, "no program was answered in every arm and run"
-    log_n, weight, columns = _curve(contest)
+    log_n, weight, columns = curve(contest)
     means = _means(contest)
     value = float(invert(log_n, means[None, columns], weight, means[:1])[0])
     reason = _unfit(contest, value)
@@ -143,7 +143,7 @@ def _state(value: float, contest: Contest) -> tuple[State, float | None, float |
 
 def _inversion(contest: Contest, known: Uncertainty, point: float) -> Interval:
     """Least and greatest log n at which curve and instruction cannot be told apart."""
-    log_n, weight, columns = _curve(contest)
+    log_n, weight, columns = curve(contest)
     means = _means(contest)
     at = np.linspace(log_n[0], log_n[-1], GRID)
     gap = np.zeros((GRID, len(means)))
@@ -166,7 +166,7 @@ def _crossing(at: Array, excess: Array, left: int) -> float:
     return float(at[left] + step * (at[left + 1] - at[left]))
 
 
-def _curve(contest: Contest) -> tuple[Array, Array, list[int]]:
+def curve(contest: Contest) -> tuple[Array, Array, list[int]]:
     """log n, weights (runs clustered on stage 1) and columns of the demonstrations levels."""
     shown = contest.demonstrations
     log_n = np.log([float(level.n) for level in shown])

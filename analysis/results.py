@@ -10,15 +10,24 @@ from typing import Any, Final
 
 import polars as pl
 
+from analysis.advantage import Advantage
+from analysis.claims import Verdict, read_claims, verdicts
 from analysis.comparison import Contest, Pair, contests
 from analysis.contrasts import Contrast, LevelSummary, summaries
 from analysis.contrasts import contrasts as contrasts_of
 from analysis.covariance import uncertainty
-from analysis.curves import program_counts
+from analysis.curves import target_cells
+from analysis.diagnostics import Diagnostics, diagnose
 from analysis.exchange import ExchangeRate, cross_check, estimate, log_rates
 from analysis.intervals import DRAWS, bootstrap_means
-from analysis.load import load_items
+from analysis.load import load
+from analysis.mixed import MixedRate
+from analysis.per_program import ProgramRates
+from analysis.potency import Potency
+from analysis.scaling import Trend, trends
 from analysis.study_folder import StudyNotes, read_notes
+from analysis.tokens import TokenRate
+from analysis.variance import Components, components
 
 FACTOR_SCHEMA: Final[dict[str, pl.DataType]] = {
     "study": pl.String(),
@@ -77,7 +86,7 @@ CONTRAST_SCHEMA: Final[dict[str, pl.DataType]] = FACTOR_SCHEMA | {
 class Result:
     """One comparison under one pair of formats: its rate, and everything to read beside it.
 
-    bootstrap: the cross-check of `rate`.
+    bootstrap: the cross-check of `rate`. diagnostics: null where nothing can be compared.
     """
 
     contest: Contest
@@ -86,23 +95,46 @@ class Result:
     bootstrap: ExchangeRate
     levels: tuple[LevelSummary, ...]
     contrasts: tuple[Contrast, ...]
+    diagnostics: Diagnostics | None = None
+    components: Components | None = None
+    potency: Potency | None = None
+    advantage: Advantage | None = None
+    per_program: ProgramRates | None = None
+    mixed: tuple[MixedRate, ...] = ()
+    tokens: TokenRate | None = None
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A source analysed; items are lazy and conform to `pbb.records.ITEM_SCHEMA`."""
+    """A source analysed; items are lazy and conform to `pbb.records.ITEM_SCHEMA`.
+
+    history: as `load.Evidence` has it; null where only last steps are known.
+    """
 
     items: pl.LazyFrame
     notes: StudyNotes
     results: tuple[Result, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    trends: tuple[Trend, ...] = ()
+    history: pl.DataFrame | None = None
 
 
 def analyse(source: Path) -> Analysis:
     """Raises BadInput where the source or a file of the study folder cannot be read."""
     notes = read_notes(source)
-    items = load_items(source)
-    found = contests(program_counts(items).collect(), notes.headline)
-    return Analysis(items, notes, tuple(result_of(each, notes.headline) for each in found))
+    claims = read_claims(source) if source.is_dir() else ()
+    evidence = load(source)
+    cells = target_cells(evidence.counts)
+    results = tuple(result_of(each, notes.headline) for each in contests(cells, notes.headline))
+    rated = [(each.contest, each.rate) for each in results]
+    return Analysis(
+        evidence.items,
+        notes,
+        results,
+        verdicts(cells, claims, rated, notes.headline),
+        trends([each.contest for each in results]),
+        evidence.history,
+    )
 
 
 def result_of(contest: Contest, headline: Pair, draws: int = DRAWS) -> Result:
@@ -118,6 +150,8 @@ def result_of(contest: Contest, headline: Pair, draws: int = DRAWS) -> Result:
         cross_check(contest, rates),
         tuple(summaries(contest, known)),
         tuple(contrasts_of(contest, known)),
+        diagnose(contest, known) if known is not None else None,
+        components(contest) if contest.n_programs else None,
     )
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from study.backends import ray_environment
 
 ray_environment.prepare()  # before any test imports Ray
+
+# Machines are shared: how long an example takes says nothing about the code.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def test_scaling_n_scales_the_rate() -> None:
 
 
 def test_identical_arms_have_the_true_n_in_the_interval() -> None:
-    base = contest(World(rate=4.0), 1)
+    base = contest(World(rate=4.0, programs=60, seeds=4), 1)
     twin = next(level for level in base.demonstrations if level.n == 4)
     same = replace(twin, series="instruction", n=0)
     found = result_of(replace(base, levels=(same, *base.levels[1:])), DEFAULT_HEADLINE).rate

@@ -5,16 +5,31 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analysis.load import BadInput, load_items
+from analysis.load import BadInput, load_counts, load_items
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS, SCHEMA_KEY, SCHEMA_VERSION
 from tests.analysis.synthetic import World, item_rows, write_items, write_study
 
 SMALL = World(programs=3, items=2, seeds=2, ns=(1, 4))
 
+HOSTILE = ("</script><img src=x onerror=alert(1)>", "a,b\n\"c'", "../../x", "\x1f\x00é\u202e", "")
+
 
 @pytest.fixture
 def rows() -> pl.DataFrame:
     return item_rows(SMALL)
+
+
+def refuse(rows: pl.DataFrame, folder: Path, match: str) -> None:
+    """The rows are refused, as a file and as a study folder, by a message that holds `match`."""
+    file = write_items(rows, folder / "a.parquet")
+    for cut in (slice(0, 50), slice(50, None)):
+        write_items(rows[cut], folder / "study" / "items" / f"{cut.start}.parquet")
+    for source in (file, folder / "study"):
+        with pytest.raises(BadInput, match=match):
+            load_counts(source)
+
+
+# --- what is read
 
 
 def test_a_study_folder_round_trips(rows: pl.DataFrame, tmp_path: Path) -> None:
@@ -62,10 +77,52 @@ def test_runs_of_two_models_may_bear_the_same_name(rows: pl.DataFrame, tmp_path:
     assert loaded.group_by("model").len()["len"].to_list() == [len(rows)] * 2
 
 
+def test_files_of_one_folder_may_have_different_columns(rows: pl.DataFrame, tmp_path: Path) -> None:
+    """Older rows lack a column, another writer chose wider numbers and categories."""
+    first, second, third = (rows.filter(pl.col("run") == run) for run in rows["run"].unique()[:3])
+    write_items(first, tmp_path / "items" / "a.parquet")
+    older = second.drop("score", "factors", "measure", "cell")
+    write_items(older, tmp_path / "items" / "b.parquet")
+    wide = third.with_columns(
+        pl.col(pl.Int32).cast(pl.Int64), pl.col("arm", "split").cast(pl.Categorical)
+    ).with_columns(score=pl.col("score").cast(pl.Float64), extra=pl.lit(1))
+    write_items(wide.select(sorted(wide.columns)), tmp_path / "items" / "c.parquet")
+    loaded = load_items(tmp_path).drop("cell").collect()
+    expected = pl.concat([first, second, third]).drop("cell")
+    assert loaded.sort(pl.all()).equals(expected.sort(pl.all()))
+
+
+@pytest.mark.parametrize("name", ["a[b]*?", "model=evil", "ünï cödé"])
+def test_a_folders_name_is_only_a_name(rows: pl.DataFrame, tmp_path: Path, name: str) -> None:
+    loaded = load_items(write_study(rows, tmp_path / name)).collect()
+    assert loaded.sort(pl.all()).equals(rows.sort(pl.all()))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_hostile_names_pass_through_intact(rows: pl.DataFrame, tmp_path: Path, kind: str) -> None:
+    names = HOSTILE[:3] if kind == "csv" else HOSTILE
+    programs = dict(zip(rows["program"].unique().sort(), names, strict=False))
+    hostile = rows.with_columns(pl.col("program").replace(programs))
+    file = tmp_path / f"a.{kind}"
+    hostile.write_csv(file) if kind == "csv" else hostile.write_parquet(file)
+    assert set(load_counts(file)["program"]) == set(hostile["program"])
+
+
+# --- what is refused
+
+
 @pytest.mark.parametrize("column", REQUIRED_COLUMNS)
 def test_a_missing_column_is_named(rows: pl.DataFrame, tmp_path: Path, column: str) -> None:
+    refuse(rows.drop(column), tmp_path, column)
+
+
+@pytest.mark.parametrize("column", REQUIRED_COLUMNS)
+def test_a_missing_value_is_named(rows: pl.DataFrame, tmp_path: Path, column: str) -> None:
+    gap = pl.when(pl.int_range(pl.len()) != 5).then(pl.col(column)).alias(column)
+    refuse(rows.with_columns(gap), tmp_path, column)
+    rows.with_columns(gap).write_csv(tmp_path / "a.csv")
     with pytest.raises(BadInput, match=column):
-        load_items(write_items(rows.drop(column), tmp_path / "a.parquet"))
+        load_counts(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize(
@@ -73,19 +130,26 @@ def test_a_missing_column_is_named(rows: pl.DataFrame, tmp_path: Path, column: s
     [
         ("seed", pl.lit(0.5)),
         ("correct", pl.lit("true")),
+        ("correct", pl.lit(1)),
         ("item", pl.lit("one")),
-        ("seed", pl.lit(None, pl.Int64)),
         ("item", pl.lit(2**40)),
+        ("paths", pl.lit(2**40)),
+        ("run", pl.lit(7)),
+        ("score", pl.lit("good")),
         ("arm", pl.lit("telepathy")),
+        ("split", pl.lit("train")),
+        ("measure", pl.lit("vibes")),
         ("response_format", pl.lit("poem")),
+        ("demonstration_format", pl.lit("")),
         ("demonstrations", pl.lit(3)),
+        ("demonstrations", pl.lit(0)),
+        ("demonstrations", pl.lit(-1)),
     ],
 )
 def test_values_are_not_guessed(
     rows: pl.DataFrame, tmp_path: Path, column: str, value: pl.Expr
 ) -> None:
-    with pytest.raises(BadInput, match=column):
-        load_items(write_items(rows.with_columns(value.alias(column)), tmp_path / "a.parquet"))
+    refuse(rows.with_columns(value.alias(column)), tmp_path, column)
 
 
 @pytest.mark.parametrize(("column", "value"), [("correct", "maybe"), ("seed", "1.5"), ("item", "")])
@@ -97,16 +161,74 @@ def test_csv_values_are_not_guessed(
         load_items(tmp_path / "a.csv")
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), float("-inf"), 1e300])
+def test_a_score_is_a_number(rows: pl.DataFrame, tmp_path: Path, score: float) -> None:
+    bad = pl.when(pl.int_range(pl.len()) == 7).then(pl.lit(score)).otherwise("score")
+    refuse(rows.with_columns(score=bad), tmp_path, "score")
+    rows.with_columns(score=bad).write_csv(tmp_path / "a.csv")
+    with pytest.raises(BadInput, match="score"):
+        load_counts(tmp_path / "a.csv")
+
+
+def test_a_score_may_be_unknown(rows: pl.DataFrame, tmp_path: Path) -> None:
+    unknown = rows.with_columns(score=pl.lit(None, pl.Float32))
+    loaded = load_items(write_items(unknown, tmp_path / "a.parquet")).collect()
+    assert loaded["score"].to_list() == rows["correct"].cast(pl.Float32).to_list()
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("study", "another"),
+        ("lora_rank", 4),
+        ("representation", "prose"),
+        ("domain", "ciphers"),
+        ("acquisition", None),
+        ("templates", 5),
+        ("factors", '{"replay":0.5}'),
+        ("stage1_seed", 77),
+    ],
+)
+def test_a_run_is_one_training(
+    rows: pl.DataFrame, tmp_path: Path, column: str, other: object
+) -> None:
+    """Half of a run's programs under another value of what a run has one value of."""
+    chosen = (pl.col("run") == rows["run"][0]) & (pl.col("program") == "p1")
+    changed = pl.when(chosen).then(pl.lit(other, ITEM_SCHEMA[column])).otherwise(column)
+    refuse(rows.with_columns(changed.alias(column)), tmp_path, column)
+
+
+@pytest.mark.parametrize("size", [1, None])
+def test_a_model_has_one_size(rows: pl.DataFrame, tmp_path: Path, size: int | None) -> None:
+    """Even where no run contradicts itself."""
+    other = pl.when(pl.col("arm") == "none").then(pl.lit(size, pl.Int64)).otherwise("n_params")
+    refuse(rows.with_columns(n_params=other), tmp_path, "n_params")
+
+
 def test_duplicated_rows_are_refused(rows: pl.DataFrame, tmp_path: Path) -> None:
-    twice = pl.concat([rows, rows.head(1)])
+    refuse(pl.concat([rows, rows.head(1)]), tmp_path, "repeats")
+
+
+def test_duplicates_in_two_files_are_refused(rows: pl.DataFrame, tmp_path: Path) -> None:
+    write_study(rows, tmp_path)
+    write_items(rows.tail(1), tmp_path / "items" / "again.parquet")
     with pytest.raises(BadInput, match="repeats"):
-        load_items(write_items(twice, tmp_path / "a.parquet"))
+        load_counts(tmp_path)
+
+
+def test_a_default_that_repeats_a_row_is_refused(rows: pl.DataFrame, tmp_path: Path) -> None:
+    unsaid = rows.head(1).with_columns(split=pl.lit(None, pl.String))
+    refuse(pl.concat([rows, unsaid]), tmp_path, "repeats")
 
 
 def test_a_newer_schema_is_refused(rows: pl.DataFrame, tmp_path: Path) -> None:
-    rows.write_parquet(tmp_path / "a.parquet", metadata={SCHEMA_KEY: str(SCHEMA_VERSION + 1)})
-    with pytest.raises(BadInput, match="newer"):
-        load_items(tmp_path / "a.parquet")
+    folder = write_study(rows, tmp_path / "study")
+    metadata = {SCHEMA_KEY: str(SCHEMA_VERSION + 1)}
+    for file in (tmp_path / "a.parquet", folder / "items" / "new.parquet"):
+        rows.with_columns(run=pl.lit("new")).write_parquet(file, metadata=metadata)
+    for source in (tmp_path / "a.parquet", folder):
+        with pytest.raises(BadInput, match="newer"):
+            load_items(source)
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.txt", "items/a.parquet"])
@@ -119,9 +241,20 @@ def test_unreadable_sources_are_refused(tmp_path: Path, name: str, content: byte
         load_items(tmp_path if "/" in name else file)
 
 
+def test_a_truncated_file_is_refused(rows: pl.DataFrame, tmp_path: Path) -> None:
+    folder = write_study(rows, tmp_path)
+    file = sorted((folder / "items").iterdir())[-1]
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(BadInput, match=file.name):
+        load_counts(folder)
+
+
 def test_empty_and_absent_sources_are_refused(rows: pl.DataFrame, tmp_path: Path) -> None:
     for source in (tmp_path, tmp_path / "absent", tmp_path / "absent.csv"):
         with pytest.raises(BadInput):
             load_items(source)
     with pytest.raises(BadInput, match="no item rows"):
         load_items(write_items(rows.clear(), tmp_path / "a.parquet"))
+    rows.clear().write_csv(tmp_path / "a.csv")
+    with pytest.raises(BadInput, match="no item rows"):
+        load_items(tmp_path / "a.csv")

@@ -27,7 +27,7 @@ def everything(made: Corpus) -> tuple[Program, ...]:
 seeds = st.integers(0, 10_000)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seeds, st.sampled_from([1, 2, 3, 4]))
 def test_splits_are_disjoint_in_name_and_meaning(seed: int, paths: int) -> None:
     if paths == 1:  # two straight steps allow few functions; three allow enough
@@ -42,7 +42,7 @@ def test_splits_are_disjoint_in_name_and_meaning(seed: int, paths: int) -> None:
     assert all(p.paths == paths for p in programs)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seeds)
 def test_studies_share_nothing_with_the_library(seed: int) -> None:
     programs = everything(corpus(seed))
@@ -54,7 +54,7 @@ def test_the_library_ships_its_meanings() -> None:
     assert len(library_meanings()) >= 100
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seeds, st.sampled_from([2, 4]))
 def test_items_are_fair(seed: int, paths: int) -> None:
     for program in everything(corpus(seed, paths)):
@@ -67,7 +67,7 @@ def test_items_are_fair(seed: int, paths: int) -> None:
         assert max(per_path.values()) - min(per_path.values()) <= 1
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seeds)
 def test_items_and_demonstrations_never_meet(seed: int) -> None:
     for program in everything(corpus(seed)):

@@ -38,7 +38,7 @@ def applies(arm: Arm, curriculum: Curriculum) -> bool:
     return curriculum != "none" or arm in ("none", "in_context")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(ARMS),
     st.sampled_from(CURRICULA),
@@ -114,7 +114,7 @@ def test_homogeneous_holds_the_tokens_and_mixture_of_both_stages() -> None:
     assert shares == pytest.approx(wanted)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(0, 1000))
 def test_demonstrations_are_nested_and_visit_paths_in_turn(seed: int, data_seed: int) -> None:
     built = build_corpus(CORPUS.model_copy(update={"data_seed": data_seed % 7}))
@@ -139,7 +139,7 @@ def test_the_documents_of_n_are_the_first_n_demonstrations(n: int) -> None:
         assert seen[program.name] <= set(allowed)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_placebo_gives_no_program_its_own_instruction(seed: int) -> None:
     built = build_corpus(CORPUS)

@@ -1,0 +1,86 @@
+"""What runs must be for their counts to mean anything: known words, possible arms, one identity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import polars as pl
+
+from analysis.curves import COMPARISON
+from analysis.errors import BadInput
+from pbb.config import DEMONSTRATED_ARMS, Arm, DemonstrationFormat, ResponseFormat, Split
+
+RUN: Final = ("run", "model", "seed", "curriculum", "arm", "demonstrations", "demonstration_format")
+"""A training run. Files from elsewhere may number their runs within an arm."""
+
+CONSTANTS: Final = tuple(name for name in (*COMPARISON, "stage1_seed") if name not in RUN)
+"""What else a run has one value of."""
+
+VOCABULARY: Final = {
+    "arm": get_args(Arm),
+    "split": (*get_args(Split), "composed"),
+    "measure": ("execution", "recitation"),
+    "response_format": get_args(ResponseFormat),
+    "demonstration_format": get_args(DemonstrationFormat),
+}
+
+
+def distinct_runs(counts: pl.DataFrame) -> pl.DataFrame:
+    """RUN and CONSTANTS of every run: one row each, unless a run contradicts itself.
+
+    counts: of `counts.count`.
+    """
+    return counts.lazy().select(*RUN, *CONSTANTS).unique().collect(engine="streaming")
+
+
+def check_words(counts: pl.DataFrame, source: Path) -> None:
+    """Raises BadInput on a word that the counts should not hold."""
+    for name, words in VOCABULARY.items():
+        strange = counts[name].unique().drop_nulls().sort()
+        strange = strange.filter(~strange.is_in(list(words)))
+        if len(strange):
+            raise BadInput(f"{source}: unknown {name} {strange[0]!r}; known: {', '.join(words)}")
+
+
+def check_runs(runs: pl.DataFrame, source: Path) -> None:
+    """Raises BadInput on an impossible arm, a run that contradicts itself, or a model with two
+    sizes. runs: of `distinct_runs`."""
+    _check_arms(runs, source)
+    _check_constants(runs, source)
+
+
+def _check_arms(runs: pl.DataFrame, source: Path) -> None:
+    n = pl.col("demonstrations")
+    shown = pl.col("arm").is_in(sorted(DEMONSTRATED_ARMS))
+    bad = runs.filter((n < 0) | (shown != (n >= 1))).sort(RUN)
+    if not bad.is_empty():
+        raise BadInput(
+            f"{source}: arm {bad['arm'][0]!r} with demonstrations={bad['demonstrations'][0]}; the "
+            f"arms {', '.join(sorted(DEMONSTRATED_ARMS))} have 1 or more, all others 0 (n = 0 is "
+            "'none')"
+        )
+
+
+def _check_constants(runs: pl.DataFrame, source: Path) -> None:
+    """A run is one training, and a model has one size."""
+    for owner, names in ((RUN, CONSTANTS), (("model",), ("n_params",))):
+        different = runs.group_by(owner).agg(pl.col(names).unique())
+        for name in names:
+            bad = different.filter(pl.col(name).list.len() > 1).sort(owner)
+            if not bad.is_empty():
+                whose, values = bad[owner[0]][0], bad[name][0]
+                raise BadInput(
+                    f"{source}: {owner[0]} {whose!r} has more than one {name}: "
+                    f"{_listed(values)}; {_way_out(owner[0])}"
+                )
+
+
+def _listed(values: Any) -> str:
+    return ", ".join("none" if value is None else repr(value) for value in values.sort())
+
+
+def _way_out(owner: str) -> str:
+    if owner == "run":
+        return "a run is one training, so give trainings that differ names of their own"
+    return "give the number of its parameters in every row or in none"

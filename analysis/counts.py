@@ -9,7 +9,7 @@ of 64: words with fewer bits than there were rows have an item twice.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
 import polars as pl
 
@@ -49,38 +49,53 @@ def count(rows: Rows) -> pl.DataFrame:
     infinite, or an item occurs twice.
     """
     try:
-        tallies = _tallies(rows)
+        first_word, n_words = _look(rows)
+        tallies = _tallies(rows, first_word, n_words)
     except UNREADABLE as error:
         raise BadInput(
             f"{rows.source}: cannot be read as item rows ({first_line(error)})"
         ) from error
-    _check_present(tallies, rows)
+    missing = (name for name in REQUIRED_COLUMNS if name in KEYS)
+    _check_present(rows, {name: tallies[name].null_count() for name in missing})
     whole = _with_defaults(tallies, rows)
-    _check_scores(whole, rows)
     _check_repeats(whole, rows)
-    if whole["stretch"].n_unique() == 1:
+    if "stretch" not in whole.columns:
         return whole.select(*KEYS, "n_correct", "n_items")
     return whole.group_by(KEYS).agg(pl.col("n_correct", "n_items").sum())
 
 
-def _tallies(rows: Rows) -> pl.DataFrame:
-    """A look at the numbers, then the pass."""
-    item = pl.col("item").cast(pl.Int64)
-    words = item.max() // WORD - item.min() // WORD + 1
+def _look(rows: Rows) -> tuple[int, int]:
+    """At the columns that are no keys: the first word of item numbers, and how many they span."""
+    item, score = pl.col("item").cast(pl.Int64), pl.col("score")
     # Numbers that the pass does not need are read here, so that one that does not fit is found.
     idle = [n for n in rows.columns if ITEM_SCHEMA[n].is_integer() and n not in (*KEYS, "item")]
-    extent = rows.frame.select(pl.len(), pl.col(idle).max(), n_words=words.fill_null(1))
-    n_rows, *_, n_words = extent.collect(engine="streaming").row(0)
-    if not n_rows:
+    seen = rows.frame.select(
+        pl.col(idle).max(),
+        pl.col("item", "correct").null_count(),
+        n_rows=pl.len(),
+        first=item.min() // WORD,
+        last=item.max() // WORD,
+        unscored=(~score.is_finite()).any() if "score" in rows.columns else pl.lit(False),
+    )
+    found = seen.collect(engine="streaming").row(0, named=True)
+    if not found["n_rows"]:
         raise BadInput(f"{rows.source} holds no item rows")
+    _check_present(rows, {name: found[name] for name in ("item", "correct")})
+    if found["unscored"]:
+        _refuse_scores(rows)
+    return found["first"], found["last"] - found["first"] + 1
+
+
+def _tallies(rows: Rows, first_word: int, n_words: int) -> pl.DataFrame:
+    """The pass; where item numbers lie far apart, after numbering them anew."""
     if n_words <= FEW_WORDS:
-        return _tally(rows.frame, rows.columns, n_words)
+        return _tally(rows.frame, rows.columns, first_word, n_words)
     numbers = _numbers(rows.frame)
     n_words = numbers.select(pl.col("number").max() // WORD + 1).item()
     numbered = rows.frame.join(
         numbers.lazy(), on=["program", "item"], how="left", nulls_equal=True
     ).with_columns(item="number")
-    return _tally(numbered, rows.columns, n_words)
+    return _tally(numbered, rows.columns, 0, n_words)
 
 
 def _numbers(frame: pl.LazyFrame) -> pl.DataFrame:
@@ -90,71 +105,63 @@ def _numbers(frame: pl.LazyFrame) -> pl.DataFrame:
     return items.with_columns(number=number)
 
 
-def _tally(frame: pl.LazyFrame, columns: tuple[str, ...], n_words: int) -> pl.DataFrame:
-    """The pass, by those of KEYS among the columns and by stretch of items.
+def _tally(
+    frame: pl.LazyFrame, columns: tuple[str, ...], first_word: int, n_words: int
+) -> pl.DataFrame:
+    """By those of KEYS among the columns: n_correct, n_items, and the bits seen0, seen1, ...
 
-    n_words: how many words the item numbers span. Out, beside the keys: n_correct; n_items, the
-    rows; n_answered and n_numbered, those with a value of `correct` and `item`; n_unscored, those
-    whose score is NaN or infinite; seen0, ...: the bits.
+    Where there are more than MOST_WORDS, also by the stretch that the words lie in.
     """
-    item, score, word, bit = (pl.col(name) for name in ("item", "score", "word", "bit"))
+    item, word, bit = pl.col("item"), pl.col("word"), pl.col("bit")
     beside = min(n_words, MOST_WORDS)
+    place = word % beside
     seen = {
-        f"seen{index}": pl.when(word == index).then(bit).otherwise(0).bitwise_or()
+        f"seen{index}": pl.when(place == index).then(bit).otherwise(0).bitwise_or()
         for index in range(beside)
     }
+    stretch = [(word // beside).alias("stretch")] if n_words > beside else []
     return (
         frame.with_columns(
-            word=item // WORD % beside,
-            bit=pl.lit(2, pl.UInt64).pow((item % WORD).cast(pl.UInt32)),
+            word=item // WORD - first_word,
+            bit=pl.lit(2, pl.UInt64).pow((item & (WORD - 1)).cast(pl.UInt32)),
         )
-        .group_by(*(name for name in KEYS if name in columns), stretch=item // (WORD * beside))
+        .group_by(*(name for name in KEYS if name in columns), *stretch)
         .agg(
             n_correct=pl.col("correct").sum(),
             n_items=pl.len(),
-            n_answered=pl.col("correct").count(),
-            n_numbered=item.count(),
-            n_unscored=(~score.is_finite()).sum() if "score" in columns else pl.lit(0),
-            **seen,
+            **(seen if beside > 1 else {"seen0": bit.bitwise_or()}),
         )
         .collect(engine="streaming")
     )
 
 
-def _check_present(tallies: pl.DataFrame, rows: Rows) -> None:
-    """Raises BadInput where a required column lacks a value."""
-    known = {"correct": "n_answered", "item": "n_numbered"}
-    n_items = pl.col("n_items")
-    lacking = tallies.select(
-        (n_items.sum() - pl.col(known[name]).sum()).alias(name)
-        if name in known
-        else n_items.filter(pl.col(name).is_null()).sum().alias(name)
-        for name in REQUIRED_COLUMNS
-    )
-    for name, n in lacking.row(0, named=True).items():
-        if n:
-            raise BadInput(f"{rows.source}: column {name!r} has missing values; fill them in")
-
-
 def _with_defaults(tallies: pl.DataFrame, rows: Rows) -> pl.DataFrame:
-    """The same by KEYS and stretch; groups that a default made equal are joined."""
+    """The same by KEYS; groups that a default made equal are joined."""
     whole = tallies.with_columns(rows.filled(KEYS))
     given = [name for name in KEYS if name in rows.columns]
     if tallies.select(given).null_count().equals(whole.select(given).null_count()):
         return whole
-    return whole.group_by(*KEYS, "stretch").agg(
-        pl.col("n_correct", "n_items", "n_unscored").sum(), pl.col("^seen.*$").bitwise_or()
+    stretch = [name for name in ("stretch",) if name in whole.columns]
+    return whole.group_by(*KEYS, *stretch).agg(
+        pl.col("n_correct", "n_items").sum(), pl.col("^seen.*$").bitwise_or()
     )
 
 
-def _check_scores(whole: pl.DataFrame, rows: Rows) -> None:
-    """Raises BadInput on a score that is no number."""
-    bad = whole.filter(pl.col("n_unscored") > 0)
-    if not bad.is_empty():
-        raise BadInput(
-            f"{rows.source}: column 'score' holds NaN or infinity, first for {_words(bad)}; leave "
-            "out a score that is not known"
-        )
+def _check_present(rows: Rows, missing: dict[str, int]) -> None:
+    """Raises BadInput where a required column lacks a value. missing: how often, by column."""
+    for name, times in missing.items():
+        if times:
+            raise BadInput(f"{rows.source}: column {name!r} has missing values; fill them in")
+
+
+def _refuse_scores(rows: Rows) -> NoReturn:
+    """Raises BadInput; rows are read again to name the first score that is no number."""
+    bad = rows.frame.filter(~pl.col("score").is_finite()).select(*rows.filled(KEYS), "score")
+    first = bad.head(1).collect(engine="streaming")
+    raise BadInput(
+        f"{rows.source}: column 'score' holds {first['score'][0]}, at {_words(first)}; leave out "
+        "a score that is not known"
+    )
 
 
 def _check_repeats(whole: pl.DataFrame, rows: Rows) -> None:

@@ -13,7 +13,7 @@ from analysis.curves import Series
 COLOUR: Final[dict[Series, str]] = {
     "demonstrations": "#1b7fc4",
     "instruction": "#d55e00",
-    "both": "#7a4fbf",
+    "both": "#8a5fd0",
     "in_context": "#009e73",
     "placebo": "#c06a9c",
     "none": "#808080",
@@ -21,10 +21,24 @@ COLOUR: Final[dict[Series, str]] = {
     "untuned": "#808080",
 }
 DASH: Final[dict[Series, str]] = {
+    "instruction": "solid",
+    "demonstrations": "solid",
+    "both": "dot",
     "in_context": "dash",
     "placebo": "dashdot",
     "no_acquisition": "longdash",
     "untuned": "dot",
+    "none": "longdashdot",
+}
+MARK: Final[dict[Series, str]] = {
+    "demonstrations": "circle",
+    "instruction": "diamond",
+    "both": "triangle-up",
+    "in_context": "star",
+    "placebo": "x",
+    "none": "square",
+    "no_acquisition": "cross",
+    "untuned": "square-open",
 }
 NAME: Final[dict[Series, str]] = {
     "demonstrations": "demonstrations",
@@ -46,3 +60,14 @@ ORDER: Final[tuple[Series, ...]] = (
     "none",
     "untuned",
 )
+GREY: Final = "#808080"
+"""For marks that belong to no series; holds on white and on near-black."""
+
+PHASE_COLOUR: Final[dict[str, str]] = {
+    "train": "#1b7fc4",
+    "evaluate": "#d55e00",
+    "start-up": "#8a5fd0",
+    "idle": "#808080",
+}
+PHASE_PATTERN: Final[dict[str, str]] = {"train": "", "evaluate": "/", "start-up": "x", "idle": "."}
+"""Device time by phase: told apart by pattern as well."""

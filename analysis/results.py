@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from analysis.advantage import Advantage
+from analysis.advantage import Advantage, average_advantage
 from analysis.claims import Verdict, read_claims, verdicts
 from analysis.comparison import Contest, Pair, contests
 from analysis.contrasts import Contrast, LevelSummary, summaries
@@ -21,12 +21,13 @@ from analysis.diagnostics import Diagnostics, diagnose
 from analysis.exchange import ExchangeRate, cross_check, estimate, log_rates
 from analysis.intervals import DRAWS, bootstrap_means
 from analysis.load import load
-from analysis.mixed import MixedRate
-from analysis.per_program import ProgramRates
-from analysis.potency import Potency
+from analysis.mixed import MixedRate, mixed_rates
+from analysis.per_program import ProgramRates, program_rates
+from analysis.potency import Potency, potency
+from analysis.power import evaluation_share
 from analysis.scaling import Trend, trends
 from analysis.study_folder import StudyNotes, read_notes
-from analysis.tokens import TokenRate
+from analysis.tokens import TokenRate, lengths_of, read_lengths, token_rate
 from analysis.variance import Components, components
 
 FACTOR_SCHEMA: Final[dict[str, pl.DataType]] = {
@@ -122,24 +123,28 @@ class Analysis:
 def analyse(source: Path) -> Analysis:
     """Raises BadInput where the source or a file of the study folder cannot be read."""
     notes = read_notes(source)
-    claims = read_claims(source) if source.is_dir() else ()
+    claims = read_claims(source)
+    lengths = read_lengths(source)
+    share = evaluation_share(source)
     evidence = load(source)
     cells = target_cells(evidence.counts)
-    results = tuple(result_of(each, notes.headline) for each in contests(cells, notes.headline))
-    rated = [(each.contest, each.rate) for each in results]
+    results = tuple(
+        with_further(result_of(each, notes.headline), lengths, share)
+        for each in contests(cells, notes.headline)
+    )
     return Analysis(
         evidence.items,
         notes,
         results,
-        verdicts(cells, claims, rated, notes.headline),
+        verdicts(cells, claims, [(each.contest, each.rate) for each in results], notes.headline),
         trends([each.contest for each in results]),
         evidence.history,
     )
 
 
 def result_of(contest: Contest, headline: Pair, draws: int = DRAWS) -> Result:
-    """Rate, level summaries and contrasts of one contest."""
-    known = rates = None
+    """Rate, cross-check, level summaries and contrasts of one contest."""
+    known, rates = None, None
     if contest.n_programs >= 2:
         known = uncertainty(contest.levels)
         rates = log_rates(contest, bootstrap_means(contest.levels, draws=draws))
@@ -150,8 +155,29 @@ def result_of(contest: Contest, headline: Pair, draws: int = DRAWS) -> Result:
         cross_check(contest, rates),
         tuple(summaries(contest, known)),
         tuple(contrasts_of(contest, known)),
-        diagnose(contest, known) if known is not None else None,
-        components(contest) if contest.n_programs else None,
+    )
+
+
+def with_further(result: Result, lengths: pl.DataFrame | None, share: float) -> Result:
+    """The same with every other estimator, diagnostics and variance components.
+
+    lengths: `tokens.read_lengths`. share: of device time that evaluation takes.
+    """
+    contest = result.contest
+    if not contest.n_programs:
+        return result
+    known = means = None
+    if contest.n_programs >= 2:
+        known, means = uncertainty(contest.levels), bootstrap_means(contest.levels)
+    return replace(
+        result,
+        diagnostics=diagnose(contest, known) if known is not None else None,
+        components=components(contest, share),
+        potency=potency(contest, known),
+        advantage=average_advantage(contest, means),
+        per_program=program_rates(contest),
+        mixed=mixed_rates(contest, means),
+        tokens=token_rate(result.rate, lengths_of(contest, lengths)),
     )
 
 

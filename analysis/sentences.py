@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from analysis.comparison import Pair
 from analysis.curves import COMPARISON
+from analysis.exchange import ExchangeRate
 from analysis.results import Result, json_or_text
 
 SHOWN: Final = {"trace": "traced", "answer": "answer-only"}
@@ -52,26 +53,25 @@ def sentence(result: Result, label: str) -> str:
         side = "more" if rate.state == "right_censored" else "less"
         one = rate.bound == 1
         worth = f"{side} than {number(rate.bound)} {what[:-1] if one else what}"
-    return f"On {label} one instruction was worth {worth} ({interval(result)}{formats}{caution})."
+    limits = "" if rate.mass_below is None else f"{interval_words(rate)}; "
+    return f"On {label} one instruction was worth {worth} ({limits}{formats}{caution})."
 
 
-def interval(result: Result) -> str:
-    """The interval in words, ending in a separator; empty where none is claimed."""
-    rate = result.rate
+def interval_words(rate: ExchangeRate) -> str:
+    """The interval in words."""
     if rate.mass_below is None:
-        return ""
+        return "no interval"
     if rate.ci_low is not None and rate.ci_high is not None:
-        return f"95% interval {number(rate.ci_low)} to {number(rate.ci_high)}; "
+        return f"95% interval {number(rate.ci_low)} to {number(rate.ci_high)}"
     if rate.ci_low is not None:
-        return f"95% lower limit {number(rate.ci_low)}, open above; "
+        return f"95% lower limit {number(rate.ci_low)}, open above"
     if rate.ci_high is not None:
-        return f"95% upper limit {number(rate.ci_high)}, open below; "
-    return "95% interval open on both sides; "
+        return f"95% upper limit {number(rate.ci_high)}, open below"
+    return "95% interval open on both sides"
 
 
-def rate_cell(result: Result) -> str:
+def rate_cell(rate: ExchangeRate) -> str:
     """The rate as a table shows it."""
-    rate = result.rate
     if rate.rate is not None:
         return number(rate.rate)
     if rate.bound is None:
@@ -79,9 +79,8 @@ def rate_cell(result: Result) -> str:
     return f"{'>' if rate.state == 'right_censored' else '<'} {number(rate.bound)}"
 
 
-def interval_cell(result: Result) -> str:
+def interval_cell(rate: ExchangeRate) -> str:
     """The interval as a table shows it; `open` where it is."""
-    rate = result.rate
     if rate.mass_below is None:
         return "–"
     low = "open" if rate.ci_low is None else number(rate.ci_low)
@@ -101,9 +100,9 @@ def points(value: float | None) -> str:
 
 def number(value: float) -> str:
     """A rate or an n, to as many digits as it deserves."""
-    if value == round(value) and value < 1e6:
-        return f"{value:.0f}"
-    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    size = abs(value)
+    digits = 0 if value == round(value) and size < 1e6 else 2 if size < 1 else int(size < 100)
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def comparison_labels(comparisons: Sequence[dict[str, Any]]) -> list[str]:
@@ -144,3 +143,13 @@ def _named(name: str, value: Any) -> str:
     if (name, value) == ("curriculum", "none"):
         return "untuned"
     return str(value) if isinstance(value, str) else f"{NAMES.get(name, name)} {value}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time to two units."""
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes = seconds / 60
+    if minutes < 100:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.3g} h"

@@ -21,7 +21,8 @@ MOST_VALUES: Final = 60
 class StudyNotes:
     """The declared part of a study; a bare file of item rows declares nothing.
 
-    primary: the contrast declared in advance, as text. provenance: the manifest flattened to
+    primary: the contrast declared in advance, as text; primary_factors: the factors it names, such
+    as the model, as text. provenance: the manifest flattened to
     dotted keys. trials: count by status, null where no trials were recorded. failures: reasons of
     the trials that did not end ok, with how many ended so.
     """
@@ -29,6 +30,7 @@ class StudyNotes:
     question: str
     headline: Pair
     primary: str
+    primary_factors: dict[str, str]
     provenance: tuple[tuple[str, str], ...]
     trials: dict[str, int] | None
     failures: tuple[tuple[str, str, int], ...]
@@ -39,11 +41,12 @@ def read_notes(source: Path) -> StudyNotes:
     study = _mapping(source / "study.yaml", _yaml) if source.is_dir() else {}
     manifest = _mapping(source / "manifest.json", json.loads) if source.is_dir() else {}
     trials, failures = _trials(source / "trials.parquet") if source.is_dir() else (None, ())
-    primary = study.get("primary")
+    primary = _flat("", study.get("primary") or {})
     return StudyNotes(
         question=str(study.get("question") or ""),
         headline=_headline(study.get("headline"), source),
-        primary="; ".join(f"{key}: {value}" for key, value in _flat("", primary) if primary),
+        primary="; ".join(f"{key}: {value}" for key, value in primary),
+        primary_factors={key: value for key, value in primary if key != "rate"},
         provenance=tuple(_flat("", manifest))[:MOST_VALUES],
         trials=trials,
         failures=failures,

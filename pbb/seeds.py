@@ -17,8 +17,8 @@ def stream(name: str, *keys: int | str) -> np.random.Generator:
 
     Names in use: `programs`, `names`, `items` (data_seed); `demonstrations` (data_seed, seed,
     program); `placebo` (data_seed, seed); `order` (seed, stage's role, component); `init` (seed);
-    `search` (design, seed). The nano bases have `library`, `library-names`, `passing`, `unseen`,
-    `pretrain`, `nano-init` and `card`.
+    `search` (design, seed); `lengths` (data_seed, kind of document). The nano bases have `library`,
+    `library-names`, `passing`, `unseen`, `pretrain`, `nano-init` and `card`.
     """
     return np.random.Generator(np.random.PCG64(_entropy(name, keys)))
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
-from pbb.config import Base, CorpusConfig
+from pbb.config import Base, RunConfig
 from pbb.models.registry import resolve as resolve_base
 from pbb.records import Status
 from search_spaces.errors import StudyError
@@ -25,6 +25,7 @@ from study.backends.work import Backend, Point, TrialEnd, Work
 from study.backends.worker import ENGINE
 from study.collector import Collector
 from study.folder import StudyFolder, held_folder
+from study.lengths import write_lengths
 from study.plan import Plan, Resolve, Trial, check_corpora, make_plan
 from study.pool import StagePool
 from study.progress import display
@@ -76,7 +77,10 @@ def launch(
         trials = None if isinstance(study.search, TpeSearch) else plan.trials
         try:
             if work.proposals or not folder.manifest.exists():
-                write_manifest(folder.manifest, work.bases, _corpora(plan), backend)
+                corpora = (config.corpus for config in _configs(plan))
+                write_manifest(folder.manifest, work.bases, corpora, backend)
+            if not folder.documents.exists():
+                write_lengths(folder.documents, _configs(plan))
             if work.proposals:
                 _backend(backend).run(work, collector)
         finally:
@@ -116,11 +120,11 @@ def _missing(
     )
 
 
-def _corpora(plan: Plan) -> Iterator[CorpusConfig]:
+def _configs(plan: Plan) -> Iterator[RunConfig]:
     if plan.trials:
-        yield from (trial.config.corpus for trial in plan.trials)
+        yield from (trial.config for trial in plan.trials)
     else:  # tpe varies nuisances alone, so every proposal has the corpora of the space
-        yield from (run_config(plan.study, p).corpus for p in enumerate_space(plan.study))
+        yield from (run_config(plan.study, point) for point in enumerate_space(plan.study))
 
 
 def _bases(study: Study, resolve: Resolve) -> dict[str, Base]:

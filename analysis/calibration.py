@@ -6,11 +6,9 @@ pbb-study doctor --statistics              # the same on fewer studies
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Final
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -22,6 +20,9 @@ from analysis.covariance import uncertainty
 from analysis.exchange import ExchangeRate, cross_check, estimate, log_rates
 from analysis.intervals import bootstrap_means
 from analysis.simulate import World, contest, mean_accuracy, true_log_rate
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 REPLICATES: Final = 2000
 DRAWS: Final = 1000
@@ -205,11 +206,9 @@ def table(
     return [calibrate(name, SETTINGS[name], replicates) for name in settings]
 
 
-def frame(rows: Iterable[Calibration]) -> pl.DataFrame:
-    """All figures of the table, one column a field."""
-    return pl.DataFrame(
-        [{field.name: getattr(row, field.name) for field in fields(row)} for row in rows]
-    )
+def frame(rows: Iterable[DataclassInstance]) -> pl.DataFrame:
+    """All figures of a table, one column a field."""
+    return pl.DataFrame([asdict(row) for row in rows])
 
 
 def markdown(rows: Iterable[Calibration]) -> str:
@@ -230,17 +229,3 @@ def markdown(rows: Iterable[Calibration]) -> str:
 
 def _share(value: float) -> str:
     return f"{100 * value:.1f}"
-
-
-def main(folder: Path, replicates: int = REPLICATES) -> None:
-    """Writes `simulation.csv` and the table into `simulation.md`, between its marks."""
-    rows = table(replicates=replicates)
-    frame(rows).write_csv(folder / "simulation.csv", float_precision=4)
-    page = folder / "simulation.md"
-    before, begin, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
-    _, end, after = rest.partition("<!-- end -->")
-    page.write_text(f"{before}{begin}\n{markdown(rows)}\n{end}{after}", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -201,6 +201,9 @@ def _aligned(factors: dict[str, Any], pair: Pair, levels: list[Level]) -> Contes
     if dropped:
         notes.insert(0, f"{dropped} program(s) not answered in every arm and run are left out")
     programs = _canonical(sorted(shared), kept)
+    asked = [found.keep(programs).n_items.sum(axis=0) / len(found.seeds) for found in core]
+    if any((each != asked[0]).any() for each in asked):
+        notes.append("some programs were asked fewer items in some arms, so not all items pair")
     return Contest(factors, pair, tuple(found.keep(programs) for found in kept), "; ".join(notes))
 
 

@@ -1,4 +1,4 @@
-"""Item rows -> accuracy as program x run matrices, the sufficient statistics of every estimate."""
+"""Counts -> accuracy as program x run matrices, the sufficient statistics of every estimate."""
 
 from __future__ import annotations
 
@@ -45,27 +45,16 @@ untuned: the base model as it came.
 """
 
 
-def program_counts(items: pl.LazyFrame) -> pl.LazyFrame:
-    """Per run, response format, split, measure and program: items asked and answered correctly.
-
-    In:  item rows, each run at its last step.
-    Out: the columns of COMPARISON and TREATMENT; run, seed, stage1_seed, split, measure, program;
-    n_correct u32, n_items u32.
-    """
-    keys = [*COMPARISON, *TREATMENT, "run", "seed", "stage1_seed", "split", "measure", "program"]
-    return items.group_by(keys).agg(n_correct=pl.col("correct").sum(), n_items=pl.len())
-
-
-def accuracy_by_split(items: pl.LazyFrame) -> pl.LazyFrame:
+def accuracy_by_split(counts: pl.DataFrame) -> pl.DataFrame:
     """Per comparison, treatment, split and measure: accuracy, every program weighing the same.
 
-    Out: the keys; accuracy f64, n_programs u32, n_runs u32 (distinct seeds), n_items u32.
+    counts: `load.Evidence.counts`. Out: the keys; accuracy f64, n_programs u32, n_runs u32
+    (distinct seeds), n_items u32.
     """
     share = pl.col("n_correct") / pl.col("n_items")
     keys = [*COMPARISON, *TREATMENT, "split", "measure"]
     return (
-        program_counts(items)
-        .group_by(keys)
+        counts.group_by(keys)
         .agg(
             accuracy=share.mean(),
             n_programs=pl.col("program").n_unique(),
@@ -133,12 +122,12 @@ Cell = tuple[dict[str, Any], Level]
 
 
 def target_cells(counts: pl.DataFrame) -> list[Cell]:
-    """What was executed on targets (`program_counts`, all splits), cut into cells."""
+    """What was executed on targets, cut into cells; counts: `load.Evidence.counts`."""
     return cells(counts.filter(split="target", measure="execution"))
 
 
 def cells(counts: pl.DataFrame) -> list[Cell]:
-    """Every cell of the counts (`program_counts`, one split and measure), sorted by its factors."""
+    """Every cell of the counts (of one split and measure), sorted by its factors."""
     programs = counts["program"].unique().sort()
     coded = counts.select(
         *CELL,
@@ -150,7 +139,8 @@ def cells(counts: pl.DataFrame) -> list[Cell]:
         n_items="n_items",
     )
     # One grouping by the many keys; what is left is small and done cell by cell.
-    groups = coded.group_by(CELL).agg(pl.exclude(CELL)).sort(CELL)
+    # Sums are taken in the order of runs, so that no last bit depends on how rows came.
+    groups = coded.group_by(CELL).agg(pl.exclude(CELL).sort_by("run")).sort(CELL)
     columns = ("run", "program", "cluster", "seed", "share", "n_items")
     values = [groups[name].to_list() for name in columns]
     names = programs.to_numpy()

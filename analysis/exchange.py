@@ -138,7 +138,11 @@ def _state(value: float, contest: Contest) -> tuple[State, float | None, float |
         return "right_censored", None, float(contest.demonstrations[-1].n)
     if value == -np.inf:
         return "left_censored", None, float(contest.demonstrations[0].n)
-    return "estimated", float(np.exp(value)), None
+    n = np.array([level.n for level in contest.demonstrations])
+    rate = float(np.exp(value))
+    at = int(np.abs(n - rate).argmin())
+    # The logarithm and back cost the last bits of an n that was run.
+    return "estimated", float(n[at]) if abs(n[at] - rate) < TIE * rate else rate, None
 
 
 def _inversion(contest: Contest, known: Uncertainty, point: float) -> Interval:

@@ -29,7 +29,7 @@ LOSS_KEYS: Final = ("model", "curriculum", "arm", "demonstrations", "demonstrati
 def accuracy_by_step(history: pl.DataFrame) -> pl.DataFrame:
     """Accuracy on targets at every step, of the arms that were evaluated at two steps or more.
 
-    history: rows of `curves.program_counts` with a column step. Out: COMPARISON, TREATMENT, step;
+    history: `load.Evidence.history`. Out: COMPARISON, TREATMENT, step;
     accuracy f64 (every program and run weighing the same), n_runs u32. Empty where every run was
     evaluated once.
     """

@@ -69,7 +69,7 @@ class LoadedStudy:
     @property
     def accuracy(self) -> pl.DataFrame:
         """Accuracy of every arm on every split and measure, every program weighing the same."""
-        return accuracy_by_split(self.analysis.items).collect()
+        return accuracy_by_split(self.analysis.counts)
 
     @property
     def verdicts(self) -> pl.DataFrame:

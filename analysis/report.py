@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from analysis.costs import read_costs
 from analysis.errors import BadInput
 from analysis.learning import loss_by_step
@@ -61,7 +59,7 @@ def write_report(source: Path, out: Path | None = None) -> ReportPaths:
 
 
 def _title(analysis: Analysis, source: Path) -> str:
-    names = analysis.items.select(pl.col("study").unique()).collect()["study"].sort().to_list()
+    names = analysis.counts["study"].unique().sort().to_list()
     return ", ".join(names) if len(names) <= 3 else source.stem
 
 

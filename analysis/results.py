@@ -109,10 +109,11 @@ class Result:
 class Analysis:
     """A source analysed; items are lazy and conform to `pbb.records.ITEM_SCHEMA`.
 
-    history: as `load.Evidence` has it; null where only last steps are known.
+    counts, history: as `load.Evidence` has them; no history where only last steps are known.
     """
 
     items: pl.LazyFrame
+    counts: pl.DataFrame
     notes: StudyNotes
     results: tuple[Result, ...]
     verdicts: tuple[Verdict, ...] = ()
@@ -127,13 +128,15 @@ def analyse(source: Path) -> Analysis:
     lengths = read_lengths(source)
     share = evaluation_share(source)
     evidence = load(source)
-    cells = target_cells(evidence.counts)
+    counts = evidence.counts
+    cells = target_cells(counts)
     results = tuple(
         with_further(result_of(each, notes.headline), lengths, share)
         for each in contests(cells, notes.headline)
     )
     return Analysis(
         evidence.items,
+        counts,
         notes,
         results,
         verdicts(cells, claims, [(each.contest, each.rate) for each in results], notes.headline),

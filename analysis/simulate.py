@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from analysis.comparison import DEFAULT_HEADLINE, Contest
 from analysis.curves import Array, Level, Series
@@ -92,11 +92,11 @@ def chances(world: World, rng: np.random.Generator) -> list[Array]:
     stage1 = world.stage1 * rng.standard_normal((world.seeds, 1, 1))
     reading = world.instruction_stage1 * rng.standard_normal((world.seeds, 1, 1))
     found = []
-    for series, _, logit in world.arms():
+    for series, _, height in world.arms():
         run = world.run * rng.standard_normal((*shape[:2], 1))
         taste = world.interaction * rng.standard_normal(world.programs)
         own = reading if series == "instruction" else 0.0
-        found.append(np.asarray(expit(logit + easy + taste + stage1 + run + own)))
+        found.append(np.asarray(expit(height + easy + taste + stage1 + run + own)))
     return found
 
 
@@ -124,14 +124,36 @@ def contest(world: World, seed: int | Sequence[int]) -> Contest:
     return Contest({"model": "simulated"}, DEFAULT_HEADLINE, tuple(levels), "")
 
 
-def mean_accuracy(world: World, logit: float, *, instructed: bool = False) -> float:
-    """Population accuracy of an arm: programs, runs and stage 1s integrated out (61-point
-    Gauss-Hermite quadrature)."""
+def family(
+    worlds: Sequence[World], seed: int | Sequence[int], factors: Sequence[dict[str, Any]]
+) -> list[Contest]:
+    """Comparisons on the same programs, easy or hard alike in all, each with its own stage 1s.
+
+    factors: of each comparison. All worlds share sizes and how much programs differ.
+    """
+    key = np.atleast_1d(seed).tolist()
+    easy = worlds[0].program * np.random.default_rng((*key, 99)).standard_normal(worlds[0].programs)
+    found = []
+    for index, (world, own_factors) in enumerate(zip(worlds, factors, strict=True)):
+        rng = np.random.default_rng((*key, index))
+        apart = [logit(chance[:, 0]) for chance in chances(replace(world, program=0.0), rng)]
+        own = contest(world, (*key, index))
+        levels = tuple(
+            replace(level, accuracy=rng.binomial(world.items, expit(odds + easy)) / world.items)
+            for level, odds in zip(own.levels, apart, strict=True)
+        )
+        found.append(replace(own, factors=own_factors, levels=levels))
+    return found
+
+
+def mean_accuracy(world: World, height: float, *, instructed: bool = False) -> float:
+    """Population accuracy of an arm at a mean logit: programs, runs and stage 1s integrated out
+    (61-point Gauss-Hermite quadrature)."""
     variance = world.program**2 + world.interaction**2 + world.stage1**2 + world.run**2
     variance += world.instruction_stage1**2 if instructed else 0.0
     node, weight = np.polynomial.hermite_e.hermegauss(61)
     centres = (-EASY_AND_HARD, 0.0, EASY_AND_HARD) if world.difficulty == "mixed" else (0.0,)
-    at = [expit(logit + centre + np.sqrt(variance) * node) @ weight for centre in centres]
+    at = [expit(height + centre + np.sqrt(variance) * node) @ weight for centre in centres]
     return float(np.mean(at) / weight.sum())
 
 

@@ -103,7 +103,7 @@ def losses_section(losses: pl.DataFrame | None, packs: Packs) -> list[tuple[str,
 
 
 def splits_section(analysis: Analysis, packs: Packs) -> dict[str, Any]:
-    table = split_table(analysis.items)
+    table = split_table(analysis.counts)
     csv = packs.add_table("accuracy-by-split", table.table, "Accuracy by split")
     return {"columns": table.columns, "rows": table.rows, "left_out": table.left_out, "csv": csv}
 

@@ -37,9 +37,9 @@ class SplitTable:
     table: pl.DataFrame
 
 
-def split_table(items: pl.LazyFrame) -> SplitTable:
+def split_table(counts: pl.DataFrame) -> SplitTable:
     """One row per comparison and treatment."""
-    cells = accuracy_by_split(items).collect()
+    cells = accuracy_by_split(counts)
     columns = (
         cells.select("split", "measure")
         .unique()

@@ -1,18 +1,17 @@
-"""Counts of simulated comparisons, as `curves.program_counts` makes them of item rows."""
+"""Counts of simulated comparisons, as `load.Evidence.counts` has them of item rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.special import expit, logit
 
 from analysis.comparison import Contest
 from analysis.curves import Level
-from analysis.simulate import World, chances, contest
+from analysis.simulate import World
+from analysis.simulate import family as simulated_family
 
 FACTORS: dict[str, Any] = {
     "study": "simulated",
@@ -64,20 +63,9 @@ def _rows(level: Level, factors: dict[str, Any]) -> pl.DataFrame:
 
 
 def family(worlds: Sequence[World], seed: int, **varied: Sequence[Any]) -> list[Contest]:
-    """Comparisons on the same programs, easy or hard alike in all, each with its own stage 1s.
-
-    varied: a factor's value in each. All worlds share sizes and how much programs differ.
-    """
-    easy = worlds[0].program * np.random.default_rng((seed, 99)).standard_normal(worlds[0].programs)
-    found = []
-    for index, world in enumerate(worlds):
-        rng = np.random.default_rng((seed, index))
-        apart = [logit(chance[:, 0]) for chance in chances(replace(world, program=0.0), rng)]
-        own = contest(world, (seed, index))
-        levels = tuple(
-            replace(level, accuracy=rng.binomial(world.items, expit(odds + easy)) / world.items)
-            for level, odds in zip(own.levels, apart, strict=True)
-        )
-        factors = FACTORS | {name: values[index] for name, values in varied.items()}
-        found.append(replace(own, factors=factors, levels=levels))
-    return found
+    """`simulate.family`, a factor's value in each comparison, the others alike."""
+    factors = [
+        FACTORS | {name: values[index] for name, values in varied.items()}
+        for index in range(len(worlds))
+    ]
+    return simulated_family(worlds, seed, factors)

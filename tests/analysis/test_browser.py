@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from analysis.comparison import DEFAULT_HEADLINE
-from analysis.load import load_items
+from analysis.load import load
 from analysis.page.render import Beside, render
 from analysis.report import write_report
 from analysis.results import Analysis, result_of
@@ -250,7 +250,8 @@ def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
         each = made[index % len(made)]
         results.append(replace(each, contest=replace(each.contest, factors=factors)))
     folder = write_study(item_rows(WORLD), tmp_path_factory.mktemp("thousand"))
-    found = Analysis(load_items(folder), read_notes(folder), tuple(results))
+    evidence = load(folder)
+    found = Analysis(evidence.items, evidence.counts, read_notes(folder), tuple(results))
     page = folder / "report.html"
     page.write_text(render(found, Beside(None, None), title="thousand"), encoding="utf-8")
     return page

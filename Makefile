@@ -24,7 +24,7 @@ check: .venv/dev.stamp  ## lint, format, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover; 10 minutes
+simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover; 6 minutes
 	$(BIN)/python -m analysis.simulation_page docs
 
 bench-analysis: .venv/dev.stamp  ## item rows to rates, 10^8 of them: seconds and memory; 6 minutes, 2 GB of disk

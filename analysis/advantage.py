@@ -16,7 +16,7 @@ import numpy as np
 
 from analysis.comparison import Contest
 from analysis.curves import Array, Level, Series
-from analysis.exchange import has_interval
+from analysis.exchange import NO_INTERVAL, has_interval
 from analysis.intervals import order_statistics
 from analysis.isotonic import TIE, isotonic
 
@@ -55,8 +55,9 @@ def average_advantage(contest: Contest, means: Array | None) -> Advantage:
     if np.isnan(value):
         apart = f"no accuracy in common: one curve starts at {low:.0%}, one ends at {high:.0%}"
         return Advantage(None, None, None, None, apart)
-    if means is None or not has_interval(contest):
-        return Advantage(value, None, None, (low, high), "no interval: it takes two stage-1 seeds")
+    replicated = has_interval(contest) and any(level.replicated for level in contest.both)
+    if means is None or not replicated:
+        return Advantage(value, None, None, (low, high), NO_INTERVAL)
     draws, _, _ = _distance(contest.levels, means, shown, both)
     # A draw without a window might be anything, so it counts against either limit.
     lost = np.isnan(draws)

@@ -18,6 +18,7 @@ from scipy.special import stdtrit
 
 from analysis.covariance import COVERAGE, uncertainty
 from analysis.curves import COMPARISON, TREATMENT, Cell, Level
+from analysis.exchange import NO_INTERVAL
 from analysis.paired import split_factors
 from pbb.config import DEMONSTRATED_ARMS
 from pbb.records import ITEM_SCHEMA
@@ -202,8 +203,7 @@ def _linear(cells: Cells, weights: Mapping[int, float]) -> Estimate:
         return Estimate(None, None, np.inf, "its cells share no program")
     value = float(sum(w * cells.levels[c].keep(shared).mean for c, w in weights.items()))
     if len(shared) < 2 or not all(each.replicated for each in levels):
-        reason = "no interval: it takes at least two stage-1 seeds and two programs"
-        return Estimate(value, None, np.inf, reason)
+        return Estimate(value, None, np.inf, NO_INTERVAL)
     beside = [cells.levels[cell] for cell in _beside(cells, list(weights))]
     levels += [each for each in beside if set(shared) <= set(each.programs)]
     known = uncertainty([each.keep(shared) for each in levels])

@@ -19,7 +19,7 @@ from analysis.cells import cells_of
 from analysis.claim_estimates import Found, Rated, estimate_of
 from analysis.comparison import Pair
 from analysis.curves import Cell
-from analysis.errors import BadInput
+from analysis.errors import BadInput, reading
 from search_spaces.claims import (
     CLAIMS,
     UNITS,
@@ -31,7 +31,6 @@ from search_spaces.claims import (
     sentence,
     told,
 )
-from search_spaces.findings import findings
 
 Outcome = Literal["reproduced", "not_reproduced", "undecided", "not_run"]
 
@@ -77,15 +76,6 @@ def verdicts(
     return tuple(_verdict(claim, estimate_of(claim, cells, rated, headline)) for claim in claims)
 
 
-def findings_table(found: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """F1 to F12 in order, those that no claim tests as not run; then claims of other names."""
-    known = findings()
-    rows: list[Verdict] = []
-    for name in known:
-        rows += [each for each in found if each.finding == name] or [_untested(name)]
-    return (*rows, *(each for each in found if each.finding not in known))
-
-
 def read_claims(folder: Path) -> tuple[Claim, ...]:
     """The claims of a study folder's `study.yaml`; none where the source is no such folder.
 
@@ -94,37 +84,18 @@ def read_claims(folder: Path) -> tuple[Claim, ...]:
     file = folder / "study.yaml"
     if not file.is_file():
         return ()
-    try:
+    with reading(file):
         data = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadInput(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
     listed = data.get("claims") if isinstance(data, dict) else None
     try:
-        return CLAIMS.validate_python(tuple(listed) if isinstance(listed, list) else listed or ())
+        claims = CLAIMS.validate_python(tuple(listed) if isinstance(listed, list) else listed or ())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in ("claims", *first["loc"]))
         raise BadInput(f"{file}: {place}: {first['msg']}; mend the claim") from error
-
-
-def _untested(name: str) -> Verdict:
-    finding = findings()[name]
-    unit = UNITS[finding.claims[0].kind] if finding.claims else "points"
-    return Verdict(
-        finding=name,
-        claim=finding.statement,
-        contrast=finding.contrast,
-        sign=-1 if finding.claims and finding.claims[0].sign == "below" else 1,
-        margin=None,
-        unit=unit,
-        estimate=None,
-        ci_low=None,
-        ci_high=None,
-        verdict="not_run",
-        reason=f"no claim of this study tests it; it needs {finding.needs}",
-        primary=False,
-        comparisons=0,
-    )
+    if sum(claim.primary for claim in claims) > 1:
+        raise BadInput(f"{file}: more than one claim is primary; leave the mark on one")
+    return claims
 
 
 def _verdict(claim: Claim, found: Found) -> Verdict:

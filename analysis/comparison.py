@@ -162,6 +162,7 @@ def _contest(
         ("untuned", near["untuned"], either[::-1]),
     ]
     levels = [found for entry in asked if (found := _control(*entry)) is not None]
+    # Where a control was run in several ways that should change nothing, the first stands for all.
     for arm, response_format in (
         ("demonstrations", pair.demonstrations),
         ("both", pair.instruction),
@@ -201,7 +202,7 @@ def _aligned(factors: dict[str, Any], pair: Pair, levels: list[Level]) -> Contes
     if dropped:
         notes.insert(0, f"{dropped} program(s) not answered in every arm and run are left out")
     programs = _canonical(sorted(shared), kept)
-    asked = [found.keep(programs).n_items.sum(axis=0) / len(found.seeds) for found in core]
+    asked = [found.keep(programs).n_items.sum(axis=0) / found.n_runs for found in core]
     if any((each != asked[0]).any() for each in asked):
         notes.append("some programs were asked fewer items in some arms, so not all items pair")
     return Contest(factors, pair, tuple(found.keep(programs) for found in kept), "; ".join(notes))

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from analysis.errors import BadInput
+from analysis.errors import BadInput, reading
 
 PHASES: Final[dict[str, str]] = {
     "train": "train_device_s",
@@ -49,7 +49,7 @@ def read_costs(source: Path) -> Costs | None:
     file = source / "trials.parquet"
     if not source.is_dir() or not file.exists():
         return None
-    try:
+    with reading(file):
         needed = ["model", *PHASES.values(), "tokens", "wall_s", "stages"]
         if not set(needed) <= set(pl.read_parquet_schema(file)):
             return None
@@ -59,10 +59,12 @@ def read_costs(source: Path) -> Costs | None:
             .agg(**{phase: pl.col(column).sum() for phase, column in PHASES.items()})
             .sort("model")
         )
-        tokens, wall = trials["tokens"].sum(), trials["wall_s"].max()
+        seconds = trials.select(pl.col("wall_s", *PHASES.values()).cast(pl.Float64))
+        bad = seconds.select(((~pl.all().is_finite()) | (pl.all() < 0)).any())
+        if any(bad.row(0)):
+            raise BadInput(f"{file}: device or wall time is negative or no number; launch again")
+        tokens, wall = trials["tokens"].cast(pl.Int64).sum(), seconds["wall_s"].max()
         return Costs(by_model, _stages(trials), int(tokens or 0), float(wall or 0.0))  # type: ignore[arg-type]
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
 
 
 def _stages(trials: pl.DataFrame) -> pl.DataFrame:

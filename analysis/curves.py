@@ -71,7 +71,8 @@ class Level:
 
     accuracy: shape (clusters, programs). A cluster is a stage 1 and all runs built on it: they
     share its luck, so they count once. Programs without an answer in every run are left out.
-    n_items: shape (clusters, programs), the items behind each accuracy, all runs together.
+    n_items: shape (clusters, programs), the items behind each accuracy, all runs together. n_runs:
+    of all clusters together.
     """
 
     series: Series
@@ -82,6 +83,7 @@ class Level:
     programs: tuple[str, ...]
     accuracy: Array
     n_items: Array
+    n_runs: int
 
     @property
     def mean(self) -> float:
@@ -111,6 +113,7 @@ class Level:
             tuple(programs),
             self.accuracy[:, columns],
             self.n_items[:, columns],
+            self.n_runs,
         )
 
 
@@ -186,4 +189,5 @@ def _level(
         tuple(names[whole].tolist()),
         total / np.maximum(runs, 1),
         items,
+        len(np.unique(run)),
     )

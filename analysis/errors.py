@@ -1,5 +1,36 @@
 """The error that means: the input is wrong, and here is what to do about it."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import yaml
+
 
 class BadInput(ValueError):
     """Item rows, or a study folder, that cannot be analysed; the message names the way out."""
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Whatever is wrong with a file is told as BadInput: what others wrote may hold anything."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except (
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        pl.exceptions.PolarsError,
+        yaml.YAMLError,
+    ) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BadInput(f"{file}: cannot be read ({first}); mend it or take it away") from error

@@ -25,6 +25,8 @@ FLOOR: Final = 0.01
 CEILING: Final = 0.99
 """An arm below the one or above the other has no room left to differ."""
 
+NO_INTERVAL: Final = "no interval: it takes at least two stage-1 seeds and two programs"
+
 GRID: Final = 161
 """Places between the smallest and the largest log n at which the curve is tested."""
 
@@ -60,17 +62,16 @@ def estimate(contest: Contest, known: Uncertainty | None, draws: Array | None) -
         return _incomparable(reason)
     state, rate, bound = _state(point, contest)
     if known is None or draws is None or not has_interval(contest):
-        reason = "no interval: it takes at least two stage-1 seeds and two programs"
-        return ExchangeRate(state, rate, bound, None, None, None, None, reason)
+        return ExchangeRate(state, rate, bound, None, None, None, None, NO_INTERVAL)
     interval = _inversion(contest, known, point)
-    gain = _gain(contest)
+    gain = gain_of(contest)
     if gain is None:
         reason = "not checked against arm 'none', which was not run"
     elif float(gain @ _means(contest) - known.margin(gain)[0]) <= 0:
         reason = "the instruction is not clearly above arm 'none'"
         # Perhaps it taught nothing; then it is worth less than any demonstration.
         interval = Interval(-np.inf, interval.high)
-    low, high = _limits(interval, contest)
+    low, high = limits(interval, contest)
     return ExchangeRate(state, rate, bound, low, high, *_masses(draws), reason)
 
 
@@ -81,9 +82,8 @@ def cross_check(contest: Contest, draws: Array | None) -> ExchangeRate:
         return _incomparable(reason)
     state, rate, bound = _state(point, contest)
     if draws is None or not has_interval(contest):
-        reason = "no interval: it takes at least two stage-1 seeds and two programs"
-        return ExchangeRate(state, rate, bound, None, None, None, None, reason)
-    low, high = _limits(order_statistics(draws), contest)
+        return ExchangeRate(state, rate, bound, None, None, None, None, NO_INTERVAL)
+    low, high = limits(order_statistics(draws), contest)
     return ExchangeRate(state, rate, bound, low, high, *_masses(draws), "")
 
 
@@ -95,7 +95,7 @@ def log_rates(contest: Contest, means: Array) -> Array:
     """
     log_n, weight, columns = curve(contest)
     draws = invert(log_n, means[:, columns], weight, means[:, 0])
-    gain = _gain(contest)
+    gain = gain_of(contest)
     return draws if gain is None else np.where(means @ gain <= TIE, -np.inf, draws)
 
 
@@ -154,7 +154,7 @@ def _inversion(contest: Contest, known: Uncertainty, point: float) -> Interval:
     gap[:, columns] = coefficients(log_n, means[columns], weight, at)
     gap[:, 0] = -1
     excess = np.abs(gap @ means) - known.margin(gap)
-    held = np.flatnonzero(excess <= 0)
+    held = np.flatnonzero(excess <= TIE)
     if not len(held):
         # Every n that was run differs: the interval lies beyond them, or within one grid step.
         return Interval(min(point, at[-1]), max(point, at[0]))
@@ -166,7 +166,8 @@ def _inversion(contest: Contest, known: Uncertainty, point: float) -> Interval:
 
 def _crossing(at: Array, excess: Array, left: int) -> float:
     """Where the excess passes 0 between two neighbours of the grid."""
-    step = excess[left] / (excess[left] - excess[left + 1])
+    fall = excess[left] - excess[left + 1]
+    step = np.clip(excess[left] / fall, 0, 1) if abs(fall) > TIE else 1.0
     return float(at[left] + step * (at[left + 1] - at[left]))
 
 
@@ -183,7 +184,7 @@ def _means(contest: Contest) -> Array:
     return np.array([level.mean for level in contest.levels])
 
 
-def _gain(contest: Contest) -> Array | None:
+def gain_of(contest: Contest) -> Array | None:
     """Coefficients of instruction minus none; null where arm 'none' was not run."""
     none = contest.at("none")
     if none is None:
@@ -201,6 +202,8 @@ def _unfit(contest: Contest, value: float) -> str:
         return f"the instruction ({instruction:.0%}) is not above arm 'none' ({none.mean:.0%})"
     if none is None and value == -np.inf:
         return "the instruction is below the smallest n, and without arm 'none' that says nothing"
+    if np.isfinite(value) and max(curve) - min(curve) <= TIE:
+        return f"every n that was run gives {max(curve):.0%}, so none can be told from another"
     for name, values in (("instruction", [instruction]), ("demonstrations", curve)):
         if min(values) >= CEILING:
             return f"the {name} arm is at ceiling ({min(values):.0%})"
@@ -209,7 +212,7 @@ def _unfit(contest: Contest, value: float) -> str:
     return ""
 
 
-def _limits(interval: Interval, contest: Contest) -> tuple[float | None, float | None]:
+def limits(interval: Interval, contest: Contest) -> tuple[float | None, float | None]:
     """Limits in demonstrations; null where open.
 
     A lower limit beyond the largest n is known to exceed it, and no more; likewise an upper one.

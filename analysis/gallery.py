@@ -1,8 +1,8 @@
 """What models said: for every arm the first right, the first wrong, the first malformed answer.
 
-The choice is a rule, not a look: of each model and arm on targets, in the comparison's own order
-(most demonstrations, headline's format first, then seed, program, item), the first row of each
-kind.
+The choice is a rule, not a look: of each arm of the first models, on targets, in the comparison's
+own order (most demonstrations, headline's format first, then seed, program, item), the first row of
+each kind.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ CHARACTERS: Final = 600
 """Prompts and outputs are cut here."""
 
 MOST_MODELS: Final = 6
-"""Models shown, by name."""
+"""Models shown, by name: more would make a page that opens slowly."""
 
 KINDS: Final = ("right", "wrong", "malformed")
 
 ARMS: Final = ("instruction", "demonstrations", "both", "in_context", "placebo", "none")
 
 RULE: Final = (
-    "Of every model and arm, on target programs, the first right, the first wrong and the first "
-    "malformed answer, in this order: the headline's formats first, most demonstrations first, "
-    "then seed, program, item. Malformed: not right, and no answer can be read from it, that is, "
-    "nothing (a number, where one is expected) follows `answer:`, or, asked directly, nothing "
-    "stands first. Where no output of a format ever says `answer:`, only an empty one is malformed."
+    f"Of every arm of up to {MOST_MODELS} models, by name, on target programs, the first right, "
+    "the first wrong and the first malformed answer, in this order: the headline's formats first, "
+    "most demonstrations first, then seed, program, item. Malformed: not right, and no answer can "
+    "be read from it, that is, nothing (a number, where one is expected) follows `answer:`, or, "
+    "asked directly, nothing stands first. Where no output of a format ever says "
+    "`answer:`, only an empty one is malformed."
 )
 
 _CUE: Final = r"answer\s*:\s*"
@@ -60,7 +61,8 @@ def kind() -> pl.Expr:
 def gallery(items: pl.LazyFrame, headline: Pair) -> pl.DataFrame:
     """One row per model, arm and kind: as ITEM_SCHEMA, with `kind`, and `share` of its arm's rows.
 
-    The shares are of the chosen response format and n. Empty where the rows hold no text.
+    Of the models, the first MOST_MODELS by name. The shares are of the chosen response format and
+    n. Empty where the rows hold no text.
     """
     asked = items.filter(
         pl.col("prompt").is_not_null()
@@ -83,6 +85,7 @@ def gallery(items: pl.LazyFrame, headline: Pair) -> pl.DataFrame:
         .group_by(cell)
         .first()
         .drop("aside")
+        .filter(pl.col("model").rank("dense") <= MOST_MODELS)
     )
     columns = [*cell, *form, "seed", "program", "item", "prompt", "expected", "output", "correct"]
     rows = (

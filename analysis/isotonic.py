@@ -32,10 +32,16 @@ def isotonic(y: Array, weight: Array) -> Array:
 
 def centres(x: Array, fitted: Array, weight: Array) -> Array:
     """For every point the weighted mean x of its flat stretch: what makes the fit invertible."""
+    size = fitted.shape[-1]
+    place = np.arange(size)
     steps = np.diff(fitted, axis=-1) > TIE
-    block = np.concatenate([np.zeros((*fitted.shape[:-1], 1)), np.cumsum(steps, axis=-1)], axis=-1)
-    same = (block[..., :, None] == block[..., None, :]) * weight
-    return np.asarray((same @ x) / same.sum(axis=-1))
+    edge = np.ones((*fitted.shape[:-1], 1), dtype=bool)
+    first = np.maximum.accumulate(np.where(np.concatenate([edge, steps], -1), place, 0), axis=-1)
+    ends = np.where(np.concatenate([steps, edge], -1), place, size)[..., ::-1]
+    last = np.minimum.accumulate(ends, axis=-1)[..., ::-1]
+    mass = np.concatenate([[0.0], np.cumsum(weight)])
+    moment = np.concatenate([[0.0], np.cumsum(weight * x)])
+    return np.asarray((moment[last + 1] - moment[first]) / (mass[last + 1] - mass[first]))
 
 
 def invert(x: Array, y: Array, weight: Array, target: Array) -> Array:

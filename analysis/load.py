@@ -36,6 +36,10 @@ FACTOR_COLUMNS: Final = (
 """What identifies a cell: everything that was varied except the seeds."""
 
 
+ASKED: Final = (*RUN, "response_format", "split", "measure")
+"""What has a last step of its own: a run may be asked some things later than others."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A source, checked.
@@ -66,6 +70,7 @@ def load(source: Path) -> Evidence:
     check_words(history, source)
     runs = distinct_runs(history)
     check_runs(runs, source)
+    _check_steps(history, source)
     return Evidence(_at_last_step(_items(rows, runs), history), history)
 
 
@@ -82,8 +87,23 @@ def load_counts(source: Path) -> pl.DataFrame:
 def _at_last_step(frame: pl.LazyFrame, history: pl.DataFrame) -> pl.LazyFrame:
     if history["step"].n_unique() == 1:
         return frame
-    last = history.lazy().group_by(RUN).agg(pl.col("step").max())
-    return frame.join(last, on=[*RUN, "step"], how="semi", nulls_equal=True)
+    last = history.lazy().group_by(ASKED).agg(pl.col("step").max())
+    return frame.join(last, on=[*ASKED, "step"], how="semi", nulls_equal=True)
+
+
+def _check_steps(history: pl.DataFrame, source: Path) -> None:
+    """The last step is the result, so it must ask what earlier steps asked."""
+    if history["step"].n_unique() == 1:
+        return
+    programs = history.group_by(*ASKED, "step").agg(n=pl.col("program").n_unique())
+    of_run = programs.sort("step").group_by(ASKED).agg(most=pl.col("n").max(), last=pl.last("n"))
+    bad = of_run.filter(pl.col("last") < pl.col("most")).sort(ASKED)
+    if not bad.is_empty():
+        raise BadInput(
+            f"{source}: run {bad['run'][0]!r} was asked {bad['most'][0]} programs at an earlier "
+            f"step and {bad['last'][0]} at its last, which is the result; finish that step or "
+            "leave its rows out"
+        )
 
 
 def _items(rows: Rows, runs: pl.DataFrame) -> pl.LazyFrame:

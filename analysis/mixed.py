@@ -16,8 +16,8 @@ import numpy as np
 
 from analysis.comparison import Contest
 from analysis.curves import Array, Level
-from analysis.exchange import CEILING, FLOOR, State, curve, has_interval
-from analysis.intervals import Interval, order_statistics
+from analysis.exchange import CEILING, FLOOR, NO_INTERVAL, State, curve, has_interval, limits
+from analysis.intervals import order_statistics
 from analysis.isotonic import invert
 
 
@@ -68,28 +68,21 @@ def _mixed(
     state: State = "estimated"
     if np.isinf(log_n):
         state = "right_censored" if log_n > 0 else "left_censored"
-    limits: tuple[float | None, float | None] = (None, None)
+    ends: tuple[float | None, float | None] = (None, None)
     if means is None or not (has_interval(contest) and level.replicated):
-        reason = "no interval: it takes at least two stage-1 seeds and two programs"
+        reason = NO_INTERVAL
     else:
-        limits = _limits(order_statistics(_equivalents(contest, means, column)), ns[0], ns[-1])
+        ends = limits(order_statistics(_equivalents(contest, means, column)), contest)
     if state == "estimated":
-        return _rate(level.n, state, float(np.exp(log_n)), limits, None, reason)
+        return _rate(level.n, state, float(np.exp(log_n)), ends, None, reason)
     bound = float(ns[-1] if state == "right_censored" else ns[0])
-    return _rate(level.n, state, None, limits, bound, reason)
+    return _rate(level.n, state, None, ends, bound, reason)
 
 
 def _equivalents(contest: Contest, means: Array, column: int) -> Array:
     """Log of N, shape (draws,); -inf and inf beyond the n that were run."""
     log_n, weight, shown = curve(contest)
     return invert(log_n, means[:, shown], weight, means[:, column])
-
-
-def _limits(interval: Interval, first: int, last: int) -> tuple[float | None, float | None]:
-    """Limits of N; a lower one beyond the largest n is known to exceed it, and no more."""
-    low = None if interval.low == -np.inf else float(min(np.exp(interval.low), last))
-    high = None if interval.high == np.inf else float(max(np.exp(interval.high), first))
-    return low, high
 
 
 def _no_room(contest: Contest, level: Level) -> str:

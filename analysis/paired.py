@@ -63,7 +63,7 @@ def split_factors(factors: Any) -> tuple[int | None, str]:
     try:
         data = json.loads(factors)
         return data.pop("domain_paths"), json.dumps(data, sort_keys=True)
-    except (TypeError, ValueError, AttributeError, KeyError):
+    except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
         return None, str(factors)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analysis.comparison import Contest
 from analysis.covariance import Uncertainty, sensitivity
 from analysis.curves import Array, Level
-from analysis.exchange import GRID, estimate, has_interval
+from analysis.exchange import GRID, NO_INTERVAL, estimate, gain_of, has_interval
 from analysis.logistic import Curves, NoFit, fit
 
 LEAST_N: Final = 4
@@ -108,8 +108,7 @@ def parametric_rate(contest: Contest, known: Uncertainty | None) -> ParametricRa
     if log_rate > np.log(shown[-1].n):
         return _refused(f"by the curve the rate is above {shown[-1].n}, the largest n", curve)
     if known is None or not has_interval(contest):
-        reason = "no interval: it takes at least two stage-1 seeds and two programs"
-        return ParametricRate(float(np.exp(log_rate)), None, None, curve, reason)
+        return ParametricRate(float(np.exp(log_rate)), None, None, curve, NO_INTERVAL)
     low, high = _inverted(found, contest, known, log_rate)
     return ParametricRate(float(np.exp(log_rate)), low, high, curve, "")
 
@@ -145,9 +144,6 @@ def _taught(contest: Contest, known: Uncertainty) -> bool:
 
     If not, perhaps it taught nothing; then it is worth less than any demonstration.
     """
-    none = contest.at("none")
-    if none is None:
-        return True
-    gain = np.zeros((1, len(contest.levels)))
-    gain[0, 0], gain[0, contest.levels.index(none)] = 1, -1
-    return contest.levels[0].mean - none.mean > float(known.margin(gain)[0])
+    gain = gain_of(contest)
+    means = np.array([level.mean for level in contest.levels])
+    return gain is None or float(gain @ means) > float(known.margin(gain)[0])

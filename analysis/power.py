@@ -22,9 +22,9 @@ import polars as pl
 from scipy.special import gammaincinv, stdtrit
 
 from analysis.comparison import Contest, contests
-from analysis.covariance import COVERAGE, PRIOR_DF, sensitivity, uncertainty
+from analysis.covariance import COVERAGE, PRIOR_DF, sensitivity
 from analysis.curves import target_cells
-from analysis.errors import BadInput
+from analysis.errors import BadInput, reading
 from analysis.exchange import ExchangeRate, curve_fit, estimate, has_interval
 from analysis.load import load_counts
 from analysis.study_folder import read_notes
@@ -99,8 +99,8 @@ def shipped_pilot() -> Pilot:
 def measured_pilot(source: Path) -> Pilot:
     """The pilot that a study folder, or a file of item rows, makes.
 
-    Of its comparisons under the headline pair, the one with the most runs; of those, the one
-    whose rate has the narrowest interval. Raises BadInput where none has components and a rate.
+    Of its comparisons under the headline pair, the one with the most runs, the first where several
+    have them. Raises BadInput where none has components and a rate.
     """
     headline = read_notes(source).headline
     cells = target_cells(load_counts(source))
@@ -110,13 +110,15 @@ def measured_pilot(source: Path) -> Pilot:
         for contest in contests(cells, headline)
         if contest.pair == headline
         and has_interval(contest)
-        and (rate := estimate(contest, uncertainty(contest.levels), None)).rate is not None
+        and (rate := estimate(contest, None, None)).rate is not None
         and (parts := components(contest, share)) is not None
+        and len(contest.demonstrations) > 1
+        and slope_at(contest, rate) > 0
     ]
     if not found:
         raise BadInput(
-            f"{source} is no pilot: no comparison of {headline} has an estimated rate on two "
-            "stage-1 seeds or more; give a study that has, or leave the pilot out"
+            f"{source} is no pilot: no comparison of {headline} has an estimated rate on a "
+            "rising curve and two stage-1 seeds or more; give one that has, or leave the pilot out"
         )
     contest, rate, parts = max(found, key=lambda each: each[0].n_runs)
     factors = contest.factors
@@ -145,10 +147,15 @@ def slope_at(contest: Contest, rate: ExchangeRate) -> float:
 def evaluation_share(source: Path) -> float:
     """Evaluation's share of the device time of a study's trials; EVALUATION_SHARE if unknown."""
     file = source / "trials.parquet"
-    if not file.is_file() or not set(COSTS) <= set(pl.read_parquet_schema(file)):
+    if not file.is_file():
         return EVALUATION_SHARE
-    train, evaluate = pl.read_parquet(file, columns=list(COSTS)).select(COSTS).sum().row(0)
-    return float(evaluate / (train + evaluate)) if evaluate else EVALUATION_SHARE
+    with reading(file):
+        if not set(COSTS) <= set(pl.read_parquet_schema(file)):
+            return EVALUATION_SHARE
+        seconds = pl.read_parquet(file, columns=list(COSTS)).cast(pl.Float64)
+        train, evaluate = (max(float(seconds[name].sum()), 0.0) for name in COSTS)
+    share = evaluate / (train + evaluate) if evaluate else EVALUATION_SHARE
+    return share if np.isfinite(share) else EVALUATION_SHARE
 
 
 def main() -> None:

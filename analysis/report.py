@@ -50,7 +50,7 @@ def write_report(source: Path, out: Path | None = None) -> ReportPaths:
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(paths.html, lambda file: file.write_text(page, encoding="utf-8"))
+        _replace(paths.html, lambda file: file.write_text(page, encoding="utf-8", errors="replace"))
         _replace(paths.rates_parquet, rates.write_parquet)
         _replace(paths.rates_csv, rates.write_csv)
     except OSError as error:

@@ -203,9 +203,11 @@ def rates_json(source: Path) -> list[dict[str, Any]]:
 def json_or_text(text: str) -> Any:
     """The factors column parsed; files from elsewhere may hold anything there."""
     try:
-        return json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
         return text
+    return value
 
 
 def rates_frame(results: Sequence[Result]) -> pl.DataFrame:

@@ -17,6 +17,9 @@ RUN: Final = ("run", "model", "seed", "curriculum", "arm", "demonstrations", "de
 CONSTANTS: Final = tuple(name for name in (*COMPARISON, "stage1_seed") if name not in RUN)
 """What else a run has one value of."""
 
+SIZES: Final = {"n_params": 1, "lora_rank": 0, "acquisition": 0, "templates": 0}
+"""Counts, and the least that each can be."""
+
 VOCABULARY: Final = {
     "arm": get_args(Arm),
     "split": (*get_args(Split), "composed"),
@@ -47,6 +50,7 @@ def check_runs(runs: pl.DataFrame, source: Path) -> None:
     """Raises BadInput on an impossible arm, a run that contradicts itself, or a model with two
     sizes. runs: of `distinct_runs`."""
     _check_arms(runs, source)
+    _check_sizes(runs, source)
     _check_constants(runs, source)
 
 
@@ -60,6 +64,19 @@ def _check_arms(runs: pl.DataFrame, source: Path) -> None:
             f"arms {', '.join(sorted(DEMONSTRATED_ARMS))} have 1 or more, all others 0 (n = 0 is "
             "'none')"
         )
+    idle = runs.filter(~shown & pl.col("demonstration_format").is_not_null()).sort(RUN)
+    if not idle.is_empty():
+        raise BadInput(
+            f"{source}: arm {idle['arm'][0]!r} shows no demonstrations, yet has "
+            f"demonstration_format={idle['demonstration_format'][0]!r}; leave it empty there"
+        )
+
+
+def _check_sizes(runs: pl.DataFrame, source: Path) -> None:
+    for name, least in SIZES.items():
+        bad = runs[name].filter(runs[name] < least).sort()
+        if len(bad):
+            raise BadInput(f"{source}: {name}={bad[0]}; it is a count, {least} or more, or empty")
 
 
 def _check_constants(runs: pl.DataFrame, source: Path) -> None:

@@ -42,7 +42,8 @@ def sentence(result: Result, label: str) -> str:
     if not pair.like_with_like:
         formats += f", {'a' if pair.label == 'practitioner' else 'an'} {pair.label} pair"
     what = f"{SHOWN[pair.demonstration_format]} demonstrations"
-    caution = f"; {rate.reason}" if rate.reason else ""
+    notes = [note for note in (rate.reason, result.contest.note) if note]
+    caution = "".join(f"; {note}" for note in notes)
     if rate.state == "not_comparable":
         return f"On {label} there is no exchange rate: {rate.reason} ({formats})."
     if rate.state == "estimated":

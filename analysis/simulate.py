@@ -119,6 +119,7 @@ def contest(world: World, seed: int | Sequence[int]) -> Contest:
                 tuple(f"p{index}" for index in range(world.programs)),
                 correct[kept],
                 np.full((len(kept), world.programs), float(items)),
+                len(kept) * world.runs_per_stage1,
             )
         )
     return Contest({"model": "simulated"}, DEFAULT_HEADLINE, tuple(levels), "")

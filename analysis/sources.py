@@ -6,6 +6,7 @@ scanned and nothing but their footers is read here; a CSV file is held in memory
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +66,9 @@ def scan_rows(source: Path) -> Rows:
                 "the study first, or give another folder"
             )
         frame = _scan_parquet(files)
-    elif source.suffix == ".parquet":
+    elif source.suffix.lower() == ".parquet":
         frame = _scan_parquet([source])
-    elif source.suffix == ".csv":
+    elif source.suffix.lower() == ".csv":
         frame = _read_csv(source)
     else:
         raise BadInput(
@@ -163,8 +164,12 @@ def _read_csv(file: Path) -> pl.LazyFrame:
     """Text converted strictly: inference would guess types from the first rows."""
     try:
         text = pl.read_csv(file, infer_schema=False)
+        head = pl.read_csv(file, infer_schema=False, has_header=False, n_rows=1)
     except UNREADABLE as error:
         raise BadInput(f"{file}: cannot be read as item rows ({first_line(error)})") from error
+    twice = [name for name, n in Counter(head.row(0) if head.height else ()).items() if n > 1]
+    if twice:
+        raise BadInput(f"{file}: column {twice[0]!r} occurs more than once; keep one of them")
     _check_columns(dict(text.schema), file)
     names = [name for name in ITEM_SCHEMA if name in text.columns]
     typed = text.select(_parsed(name) for name in names)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import polars as pl
 import yaml
 
 from analysis.comparison import DEFAULT_HEADLINE, Pair
-from analysis.errors import BadInput
+from analysis.errors import BadInput, reading
+from pbb.config import DemonstrationFormat, ResponseFormat
 
 MOST_VALUES: Final = 60
 """Provenance rows shown at most; the manifest itself stays beside the report."""
@@ -41,13 +42,16 @@ def read_notes(source: Path) -> StudyNotes:
     study = _mapping(source / "study.yaml", _yaml) if source.is_dir() else {}
     manifest = _mapping(source / "manifest.json", json.loads) if source.is_dir() else {}
     trials, failures = _trials(source / "trials.parquet") if source.is_dir() else (None, ())
-    primary = _flat("", study.get("primary") or {})
+    with reading(source / "study.yaml"):
+        primary = _flat("", study.get("primary") or {})
+    with reading(source / "manifest.json"):
+        provenance = tuple(_flat("", manifest))[:MOST_VALUES]
     return StudyNotes(
         question=str(study.get("question") or ""),
         headline=_headline(study.get("headline"), source),
         primary="; ".join(f"{key}: {value}" for key, value in primary),
         primary_factors={key: value for key, value in primary if key != "rate"},
-        provenance=tuple(_flat("", manifest))[:MOST_VALUES],
+        provenance=provenance,
         trials=trials,
         failures=failures,
     )
@@ -60,10 +64,10 @@ def _yaml(text: str) -> Any:
 def _mapping(file: Path, parse: Any) -> dict[str, Any]:
     if not file.exists():
         return {}
-    try:
+    with reading(file):
         value = parse(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BadInput(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise BadInput(f"{file} holds {type(value).__name__}, but must hold a mapping")
     return value
@@ -75,16 +79,22 @@ def _headline(value: Any, source: Path) -> Pair:
     keys = ("instruction", "demonstrations", "demonstration_format")
     if not isinstance(value, dict) or set(value) != set(keys):
         raise BadInput(f"{source / 'study.yaml'}: headline={value!r}; it needs {', '.join(keys)}")
-    return Pair(*(str(value[key]) for key in keys))
+    for key, word in value.items():
+        known = get_args(DemonstrationFormat if key == keys[2] else ResponseFormat)
+        if word not in known:
+            raise BadInput(
+                f"{source / 'study.yaml'}: headline.{key}={word!r}; known: {', '.join(known)}"
+            )
+    return Pair(*(value[key] for key in keys))
 
 
 def _trials(file: Path) -> tuple[dict[str, int] | None, tuple[tuple[str, str, int], ...]]:
     if not file.exists():
         return None, ()
-    try:
-        trials = pl.read_parquet(file, columns=["status", "reason"])
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
+    with reading(file):
+        trials = pl.read_parquet(file, columns=["status", "reason"]).select(
+            pl.col("status", "reason").cast(pl.String)
+        )
     counts = trials.group_by("status").len().sort("status")
     failed = trials.filter(pl.col("status") != "ok").with_columns(pl.col("reason").fill_null(""))
     reasons = failed.group_by("status", "reason").len().sort("len", "status", "reason").reverse()

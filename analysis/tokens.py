@@ -14,14 +14,21 @@ from typing import Final
 import polars as pl
 
 from analysis.comparison import Contest
-from analysis.errors import BadInput
+from analysis.errors import BadInput, reading
 from analysis.exchange import ExchangeRate
 from analysis.paired import domain_paths
+from pbb.records import ITEM_SCHEMA
 
 SHARED: Final = ("model", "representation", "templates", "acquisition")
 """Columns that a comparison has under the same name; `paths` stands in its factors."""
 
-COLUMNS: Final = (*SHARED, "paths", "document", "tokens")
+TYPES: Final = {
+    **{name: ITEM_SCHEMA[name] for name in SHARED},
+    "paths": pl.Int64(),
+    "document": pl.String(),
+    "tokens": pl.Float64(),
+}
+COLUMNS: Final = tuple(TYPES)
 
 
 @dataclass(frozen=True)
@@ -80,12 +87,10 @@ def read_lengths(source: Path) -> pl.DataFrame | None:
     file = source / "documents.parquet"
     if not source.is_dir() or not file.exists():
         return None
-    try:
-        lengths = pl.read_parquet(file, columns=list(COLUMNS))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"{file}: cannot be read ({str(error).splitlines()[0]})") from error
-    sound = pl.col("tokens").is_finite() & (pl.col("tokens") > 0)
-    wrong = lengths.filter(~sound.fill_null(False))["tokens"]
+    with reading(file):
+        lengths = pl.read_parquet(file, columns=list(COLUMNS)).cast(pl.Schema(TYPES))
+        sound = pl.col("tokens").is_finite() & (pl.col("tokens") > 0)
+        wrong = lengths.filter(~sound.fill_null(False))["tokens"]
     if len(wrong):
         raise BadInput(f"{file}: tokens={wrong[0]} is no length; delete the file and launch again")
     return lengths

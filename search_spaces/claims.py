@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 
 from pbb.config import Frozen
 from search_spaces.settings import Headline
@@ -84,6 +84,12 @@ class Difference(Claimed):
     where: Cell = Cell()
     """Factors that both sides share."""
 
+    @model_validator(mode="after")
+    def _has_two_sides(self) -> Self:
+        if self.of == self.against:
+            raise ValueError("`of` and `against` are the same cells; name what differs")
+        return self
+
 
 class Interaction(Claimed):
     """The difference `of` - `against` in the cells `at`, minus the same in the cells `versus`.
@@ -97,6 +103,12 @@ class Interaction(Claimed):
     at: Cell
     versus: Cell
     where: Cell = Cell()
+
+    @model_validator(mode="after")
+    def _has_four_sides(self) -> Self:
+        if self.of == self.against or self.at == self.versus:
+            raise ValueError("two sides are the same cells; name what differs")
+        return self
 
 
 class Trend(Claimed):
@@ -112,7 +124,7 @@ class Rate(Claimed):
     """log10 of the exchange rate minus log10 of a threshold."""
 
     kind: Literal["rate"]
-    threshold: Annotated[float, Field(gt=0)] = 1.0
+    threshold: Annotated[float, Field(ge=1e-3, le=1e9)] = 1.0
     """In demonstrations."""
     where: Setting = Setting()
     pair: Headline | None = None

@@ -149,13 +149,14 @@ def report(
     """Turn item rows into exchange rates: one offline HTML file, or JSON."""
     from analysis.report import write_report
     from analysis.results import rates_json
+    from study.cli_text import printable
 
     if as_json:
-        typer.echo(json.dumps(rates_json(source)))
+        typer.echo(json.dumps(rates_json(source), allow_nan=False))
         return
     written = write_report(source, out)
     for sentence in written.sentences:
-        typer.echo(sentence)
+        typer.echo(printable(sentence))
     typer.echo(f"report: {written.html}")
     if images is not None:
         from analysis.images import write_images

@@ -33,6 +33,11 @@ def show_pairs(title: str, pairs: Iterable[tuple[str, str]]) -> None:
     out.print(table)
 
 
+def printable(text: str) -> str:
+    """Names from a file cannot steer the terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
 def coverage_pairs(rows: Iterable[Calibration]) -> list[tuple[str, str]]:
     """How often each interval held the truth, by setting."""
     return [

@@ -139,20 +139,18 @@ class MixedRow:
 
 def mixed_row(found: MixedRate) -> MixedRow:
     """A bound where the accuracy lies beyond the n of the demonstrations arm."""
+    added = times = "–"
+    if found.additive_low is not None or found.additive_high is not None:
+        added = _between(found.additive_low, found.additive_high)
+        times = _between(found.multiplier_low, found.multiplier_high)
     if found.additive is not None and found.multiplier is not None:
-        open_or_known = found.additive_low is not None or found.additive_high is not None
-        limits = [
-            _between(found.additive_low, found.additive_high),
-            _between(found.multiplier_low, found.multiplier_high),
-        ]
-        added, times = limits if open_or_known else ("–", "–")
         values = number(found.additive), number(found.multiplier)
         return MixedRow(found.n, values[0], added, values[1], times, found.reason)
     sign = {"right_censored": ">", "left_censored": "<"}.get(found.state)
     if sign is None or found.bound is None:
         return MixedRow(found.n, "–", "–", "–", "–", found.reason)
     bounds = f"{sign} {number(found.bound - found.n)}", f"{sign} {number(found.bound / found.n)}"
-    return MixedRow(found.n, bounds[0], "–", bounds[1], "–", found.reason)
+    return MixedRow(found.n, bounds[0], added, bounds[1], times, found.reason)
 
 
 def _between(low: float | None, high: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from analysis.costs import PHASES, Costs
+from analysis.costs import Costs
 from analysis.curves import COMPARISON
 from analysis.figures.costs import draw_device_time
 from analysis.figures.forest import forest_words
@@ -23,7 +23,7 @@ from analysis.page.splits import split_table
 from analysis.page.story import assumptions
 from analysis.palette import NAME
 from analysis.results import Analysis, Result, rates_frame
-from analysis.sentences import comparison_labels, duration
+from analysis.sentences import comparison_labels
 
 BESIDE: Final = 4
 """Other comparisons of the headline pair whose curves stand beside the first one."""
@@ -112,8 +112,7 @@ def costs_section(costs: Costs | None, packs: Packs) -> dict[str, Any] | None:
     if costs is None:
         return None
     plot = packs.add("device-time", draw_device_time(costs)) if costs.device_s else None
-    phases = [(phase, duration(costs.phase_s(phase))) for phase in PHASES]
-    return {"costs": costs, "plot": plot, "phases": phases, "stages": costs.stages.rows()}
+    return {"costs": costs, "plot": plot, "stages": costs.stages.rows()}
 
 
 def gallery_section(analysis: Analysis) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def level(series: Series, n: int, accuracy: Sequence[float], seeds: int = 2) -> 
         tuple(f"p{index}" for index in range(len(accuracy))),
         grid,
         np.full(grid.shape, ITEMS),
+        seeds,
     )
 
 

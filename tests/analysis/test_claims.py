@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.claims import Verdict, findings_table, read_claims, verdicts
+from analysis.claims import Verdict, read_claims, verdicts
 from analysis.comparison import DEFAULT_HEADLINE, contests
 from analysis.contrasts import contrasts
 from analysis.covariance import uncertainty
@@ -21,7 +21,7 @@ from analysis.exchange import estimate, log_rates
 from analysis.intervals import bootstrap_means
 from analysis.scaling import trends
 from analysis.simulate import World, without_noise
-from search_spaces.claims import CLAIMS, FINDINGS
+from search_spaces.claims import CLAIMS
 from tests.analysis.counts import counts_of, family
 
 WORLD = World(programs=16, items=8, seeds=3, none=-2.5)
@@ -289,17 +289,6 @@ def test_one_stage_1_seed_gives_an_estimate_and_no_verdict() -> None:
     assert found.estimate is not None
     assert (found.verdict, found.ci_low, found.ci_high) == ("undecided", None, None)
     assert "two stage-1 seeds" in found.reason
-
-
-def test_the_table_lists_every_finding_once_or_as_often_as_claimed() -> None:
-    counts = study([WORLD])
-    own = replace(difference(counts, *BOTH_FORMATS), finding="my own")
-    twice = [difference(counts, *BOTH_FORMATS)] * 2
-    table = findings_table([own, *twice])
-    names = [row.finding for row in table]
-    assert names == ["F1", *FINDINGS, "my own"]
-    untested = [row for row in table if row.finding not in ("F1", "my own")]
-    assert all(row.verdict == "not_run" and row.reason and row.claim for row in untested)
 
 
 def test_no_claims_no_verdicts() -> None:

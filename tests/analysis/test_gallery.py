@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from analysis.comparison import DEFAULT_HEADLINE
-from analysis.gallery import KINDS, gallery, kind
+from analysis.gallery import KINDS, MOST_MODELS, gallery, kind
 from tests.analysis.synthetic import World, item_rows
 
 WORLD = World(programs=5, items=3, seeds=2, ns=(1, 4))
@@ -83,3 +83,11 @@ def test_shares_of_an_arm_add_up() -> None:
 def test_rows_without_text_give_no_gallery() -> None:
     rows = item_rows(WORLD).with_columns(prompt=pl.lit(None, pl.String))
     assert gallery(rows.lazy(), DEFAULT_HEADLINE).is_empty()
+
+
+def test_many_models_are_cut_to_the_first_by_name() -> None:
+    one = item_rows(WORLD, seed=3).with_columns(output=pl.lit("answer: 7"))
+    names = [f"m{number:02}" for number in range(MOST_MODELS + 2)]
+    rows = pl.concat([one.with_columns(model=pl.lit(name)) for name in reversed(names)])
+    found = gallery(rows.lazy(), DEFAULT_HEADLINE)
+    assert found["model"].unique().sort().to_list() == names[:MOST_MODELS]

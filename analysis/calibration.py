@@ -72,9 +72,26 @@ SETTINGS: Final = {
     "rate just above the smallest n": replace(WIDE, rate=1.5, intercept=-1.5),
     "nested: 3 stage 1s x 2 runs": replace(WIDE, runs_per_stage1=2),
     "unequal difficulty, ties at floor and ceiling": replace(WIDE, difficulty="mixed", program=1.5),
+    "unequal cells: 5 to 15 items a program": replace(WIDE, uneven=True),
     "a fifth of the runs missing (40 x 5)": replace(WIDE, seeds=5, missing=0.2),
     "saturating curve": replace(
         WIDE, curve="saturating", intercept=-2.5, slope=0.55, rate=20.0, ns=(1, 4, 16, 64, 256)
+    ),
+    "steep curve on a coarse grid (100 x 5)": replace(
+        WIDE, programs=100, seeds=5, ns=(1, 4, 16, 64), slope=1.2, intercept=-5, rate=8, none=-7
+    ),
+    "steep curve on a coarse grid (40 x 3)": replace(
+        WIDE, ns=(1, 4, 16, 64), slope=1.2, intercept=-4.0, rate=8.0, none=-6.0
+    ),
+    "n a factor of ten apart (100 x 5)": replace(
+        WIDE,
+        programs=100,
+        seeds=5,
+        ns=(1, 10, 100, 1000),
+        slope=1.2,
+        intercept=-5,
+        rate=20,
+        none=-7,
     ),
     "loud runs": replace(WIDE, run=0.6, stage1=0.0),
     "no run noise at all": replace(WIDE, run=0.0, stage1=0.0),

@@ -81,7 +81,10 @@ def _one_rate(claim: Rate, rate: ExchangeRate) -> Found:
 
 
 def _mean_rate(claim: Rate, contests: Sequence[Contest]) -> Found:
-    """Several rates: the mean of their logarithms, which is no estimate if one is censored."""
+    """Several rates: the mean of their logarithms, which is no estimate if one is censored.
+
+    The lower limit is open where a comparison has no rate, so that failures cannot be dropped.
+    """
     rates = [rate for rate in log_rates_of(contests) if rate is not None]
     left_out = len(contests) - len(rates)
     told = f"{left_out} not comparable or without an interval, left out" if left_out else ""
@@ -95,6 +98,9 @@ def _mean_rate(claim: Rate, contests: Sequence[Contest]) -> Found:
         np.mean([rate.draws_high for rate in rates], axis=0),
     )
     low, high = (None if x is None else x - at for x in mean.interval)
+    if left_out:
+        # An instruction that taught nothing is worth less than any demonstration.
+        low = None
     censored = "" if exact else "some of the rates are censored"
     return Found(
         mean.value - at if exact else None, low, high, len(rates), _joined([censored, told])

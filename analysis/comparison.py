@@ -118,6 +118,9 @@ def _unprepared(factors: dict[str, Any]) -> bool:
     return (factors["curriculum"], factors["arm"]) == ("no-acquisition", "instruction")
 
 
+APART: Final = frozenset({"no_acquisition"})
+"""Series whose runs stand on no stage 1, or on another."""
+
 BASE: Final = ("study", "model", "n_params", "representation", "domain", "factors")
 BESIDE: Final[dict[Series, tuple[tuple[str, ...], Callable[[dict[str, Any]], bool]]]] = {
     "untuned": (BASE, _untuned),
@@ -176,7 +179,10 @@ def _control(series: Series, found: list[Cell], formats: tuple[str, ...]) -> Lev
     for response_format in formats:
         for _, level in found:
             if level.response_format == response_format:
-                return replace(level, series=series)
+                found_level = replace(level, series=series)
+                # Without stage 1 there is no stage-1 luck to share with those who have one.
+                own = tuple(-1 - cluster for cluster in level.clusters)
+                return replace(found_level, clusters=own) if series in APART else found_level
     return None
 
 

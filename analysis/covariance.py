@@ -57,7 +57,8 @@ class Uncertainty:
         """Standard errors and degrees of freedom (Satterthwaite 1946) of linear combinations.
 
         coefficients: shape (k, levels). Out: two arrays of shape (k,). Where runs differ no more
-        than their items explain, programs alone count.
+        than their items explain, programs alone count. Runs have PRIOR_DF more degrees of freedom
+        than stage-1 seeds less one: the price of moderation, which docs/simulation.md covers.
         """
         c = np.atleast_2d(coefficients)
         programs, pooled, own, items = (

@@ -1,6 +1,7 @@
 """The exchange rate: how many demonstrations give the accuracy that one instruction gives.
 
-The curve over demonstrations is a centred isotonic regression on log n, inverted at the instruction
+The curve over demonstrations is a centred isotonic regression on log n, straight in logits between
+its points, inverted at the instruction
 arm's accuracy. The interval is a test inversion, as Fieller's is: every n at which a t test does
 not tell the curve from the instruction. Nothing is extrapolated: beyond the n that were run, a rate
 is censored and a limit open.
@@ -17,7 +18,7 @@ from analysis.comparison import Contest
 from analysis.covariance import Uncertainty
 from analysis.curves import Array
 from analysis.intervals import Interval, order_statistics
-from analysis.isotonic import TIE, centres, coefficients, invert, isotonic
+from analysis.isotonic import TIE, curve_at, invert
 
 State = Literal["estimated", "right_censored", "left_censored", "not_comparable"]
 
@@ -26,6 +27,9 @@ CEILING: Final = 0.99
 """An arm below the one or above the other has no room left to differ."""
 
 NO_INTERVAL: Final = "no interval: it takes at least two stage-1 seeds and two programs"
+
+DRAWN: Final = 49
+"""Places at which a curve is drawn."""
 
 GRID: Final = 161
 """Places between the smallest and the largest log n at which the curve is tested."""
@@ -103,12 +107,9 @@ def curve_fit(contest: Contest) -> list[tuple[float, float]]:
     """The centred isotonic curve as (n, accuracy), flat to both ends as the method has it."""
     log_n, weight, _ = curve(contest)
     accuracy = np.array([level.mean for level in contest.demonstrations])
-    fitted = isotonic(accuracy[None], weight)
-    centre = np.exp(centres(log_n, fitted, weight)[0])
-    n = np.exp(log_n)
-    points = {float(n[0]): float(fitted[0, 0])}
-    points |= {float(x): float(y) for x, y in zip(centre, fitted[0], strict=True)}
-    return [*points.items(), (float(n[-1]), float(fitted[0, -1]))]
+    at = np.unique(np.concatenate([log_n, np.linspace(log_n[0], log_n[-1], DRAWN)]))
+    height, _ = curve_at(log_n, accuracy, weight, at)
+    return [(float(n), float(y)) for n, y in zip(np.exp(at), height, strict=True)]
 
 
 def has_interval(contest: Contest) -> bool:
@@ -149,18 +150,21 @@ def _inversion(contest: Contest, known: Uncertainty, point: float) -> Interval:
     """Least and greatest log n at which curve and instruction cannot be told apart."""
     log_n, weight, columns = curve(contest)
     means = _means(contest)
-    at = np.linspace(log_n[0], log_n[-1], GRID)
-    gap = np.zeros((GRID, len(means)))
-    gap[:, columns] = coefficients(log_n, means[columns], weight, at)
+    # The estimate is among the places, so that no interval can fall between two of them.
+    estimated = np.clip(point, log_n[0], log_n[-1])
+    at = np.sort(np.append(np.linspace(log_n[0], log_n[-1], GRID), estimated))
+    height, gradient = curve_at(log_n, means[columns], weight, at)
+    gap = np.zeros((len(at), len(means)))
+    gap[:, columns] = gradient
     gap[:, 0] = -1
-    excess = np.abs(gap @ means) - known.margin(gap)
+    excess = np.abs(height - means[0]) - known.margin(gap)
     held = np.flatnonzero(excess <= TIE)
     if not len(held):
-        # Every n that was run differs: the interval lies beyond them, or within one grid step.
+        # Every n that was run differs, so the interval lies beyond them.
         return Interval(min(point, at[-1]), max(point, at[0]))
     first, last = int(held[0]), int(held[-1])
     low = -np.inf if first == 0 else _crossing(at, excess, first - 1)
-    high = np.inf if last == GRID - 1 else _crossing(at, excess, last)
+    high = np.inf if last == len(at) - 1 else _crossing(at, excess, last)
     return Interval(low, high)
 
 

@@ -1,7 +1,10 @@
 """Centred isotonic regression and its inverse (Oron & Flournoy 2017, arXiv:1701.05964, section 2).
 
 The isotonic fit is flat wherever raw means fall; put at the centre of its flat stretch, each pooled
-value leaves a strictly rising curve, which can be inverted. Vectorised over bootstrap draws.
+value leaves a strictly rising curve, which can be inverted. They join the points by lines that are
+straight in accuracy; here lines are straight in its logit. Learning curves bend like logistic ones,
+and between n a factor of four apart a chord in accuracy was off by up to 0.08 decades of n, which
+no interval knew of. Vectorised over bootstrap draws.
 """
 
 from __future__ import annotations
@@ -9,11 +12,20 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from scipy.special import expit, logit
 
 from analysis.curves import Array
 
 TIE: Final = 1e-9
 """Accuracies closer than this are equal; sums of shares differ in the last bits."""
+
+EDGE: Final = 0.005
+"""Accuracies nearer to 0 or 1 count as this, so that their logits are finite."""
+
+
+def bent(accuracy: Array) -> Array:
+    """The scale on which the curve is straight between its points: the logit."""
+    return np.asarray(logit(np.clip(accuracy, EDGE, 1 - EDGE)))
 
 
 def isotonic(y: Array, weight: Array) -> Array:
@@ -55,8 +67,9 @@ def invert(x: Array, y: Array, weight: Array, target: Array) -> Array:
     last = np.maximum(below.sum(axis=1) - 1, 0)
     first = np.minimum((~above).sum(axis=1), len(x) - 1)
     row = np.arange(len(y))
-    rise = fitted[row, first] - fitted[row, last]
-    share = np.where(rise > TIE, (target - fitted[row, last]) / np.where(rise > TIE, rise, 1), 0)
+    low = bent(fitted[row, last])
+    rise = bent(fitted[row, first]) - low
+    share = np.where(rise > TIE, (bent(target) - low) / np.where(rise > TIE, rise, 1), 0)
     found = centre[row, last] + share * (centre[row, first] - centre[row, last])
     return np.where(~below.any(axis=1), -np.inf, np.where(~above.any(axis=1), np.inf, found))
 
@@ -72,21 +85,27 @@ def _fit(x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
     return fitted, centre
 
 
-def coefficients(x: Array, y: Array, weight: Array, at: Array) -> Array:
-    """What the curve at `at` is made of: weights on y, shape (len(at), len(y)), rows summing to 1.
+def curve_at(x: Array, y: Array, weight: Array, at: Array) -> tuple[Array, Array]:
+    """The curve at `at`, and what it gains per unit of each y: shapes (k,) and (k, levels).
 
     x, y, weight: shape (levels,). The curve is flat outside the centres of its first and last
-    stretch. The pooling found in y is taken as given.
+    stretch. The pooling found in y is taken as given, and the gradient is the delta method's.
     """
     fitted = isotonic(y[None], weight)[0]
     block = np.concatenate([[0], np.cumsum(np.diff(fitted) > TIE)])
     average = np.zeros((int(block[-1]) + 1, len(y)))
     average[block, np.arange(len(y))] = weight
     average /= average.sum(axis=1, keepdims=True)
+    height = average @ y
     if len(average) == 1:
-        return np.repeat(average, len(at), axis=0)
+        return np.repeat(height, len(at)), np.repeat(average, len(at), axis=0)
     centre = average @ x
     right = np.clip(np.searchsorted(centre, at), 1, len(centre) - 1)
     left = right - 1
-    share = np.clip((at - centre[left]) / (centre[right] - centre[left]), 0, 1)[:, None]
-    return np.asarray((1 - share) * average[left] + share * average[right])
+    share = np.clip((at - centre[left]) / (centre[right] - centre[left]), 0, 1)
+    value = expit((1 - share) * bent(height[left]) + share * bent(height[right]))
+    slope = value * (1 - value)
+    inside = np.clip(height, EDGE, 1 - EDGE)
+    pull = average / (inside * (1 - inside))[:, None]
+    gradient = slope[:, None] * ((1 - share)[:, None] * pull[left] + share[:, None] * pull[right])
+    return value, gradient

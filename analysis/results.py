@@ -15,8 +15,8 @@ from analysis.claims import Verdict, read_claims, verdicts
 from analysis.comparison import Contest, Pair, contests
 from analysis.contrasts import Contrast, LevelSummary, summaries
 from analysis.contrasts import contrasts as contrasts_of
-from analysis.covariance import uncertainty
-from analysis.curves import target_cells
+from analysis.covariance import Uncertainty, uncertainty
+from analysis.curves import Array, target_cells
 from analysis.diagnostics import Diagnostics, diagnose
 from analysis.exchange import ExchangeRate, cross_check, estimate, log_rates
 from analysis.intervals import DRAWS, bootstrap_means
@@ -28,7 +28,7 @@ from analysis.power import evaluation_share
 from analysis.scaling import Trend, trends
 from analysis.study_folder import StudyNotes, read_notes
 from analysis.tokens import TokenRate, lengths_of, read_lengths, token_rate
-from analysis.variance import Components, components
+from analysis.variance import EVALUATION_SHARE, Components, components
 
 FACTOR_SCHEMA: Final[dict[str, pl.DataType]] = {
     "study": pl.String(),
@@ -131,7 +131,7 @@ def analyse(source: Path) -> Analysis:
     counts = evidence.counts
     cells = target_cells(counts)
     results = tuple(
-        with_further(result_of(each, notes.headline), lengths, share)
+        whole_result(each, notes.headline, lengths, share)
         for each in contests(cells, notes.headline)
     )
     return Analysis(
@@ -147,10 +147,21 @@ def analyse(source: Path) -> Analysis:
 
 def result_of(contest: Contest, headline: Pair, draws: int = DRAWS) -> Result:
     """Rate, cross-check, level summaries and contrasts of one contest."""
-    known, rates = None, None
-    if contest.n_programs >= 2:
-        known = uncertainty(contest.levels)
-        rates = log_rates(contest, bootstrap_means(contest.levels, draws=draws))
+    known, means = _noise(contest, draws)
+    return _result(contest, headline, known, means)
+
+
+def _noise(contest: Contest, draws: int) -> tuple[Uncertainty | None, Array | None]:
+    """Covariances and bootstrap draws of the level means; null below two programs."""
+    if contest.n_programs < 2:
+        return None, None
+    return uncertainty(contest.levels), bootstrap_means(contest.levels, draws=draws)
+
+
+def _result(
+    contest: Contest, headline: Pair, known: Uncertainty | None, means: Array | None
+) -> Result:
+    rates = None if means is None else log_rates(contest, means)
     return Result(
         contest,
         contest.pair == headline,
@@ -161,17 +172,21 @@ def result_of(contest: Contest, headline: Pair, draws: int = DRAWS) -> Result:
     )
 
 
-def with_further(result: Result, lengths: pl.DataFrame | None, share: float) -> Result:
-    """The same with every other estimator, diagnostics and variance components.
+def whole_result(
+    contest: Contest,
+    headline: Pair,
+    lengths: pl.DataFrame | None = None,
+    share: float = EVALUATION_SHARE,
+    draws: int = DRAWS,
+) -> Result:
+    """`result_of` with every other estimator, diagnostics and variance components.
 
     lengths: `tokens.read_lengths`. share: of device time that evaluation takes.
     """
-    contest = result.contest
+    known, means = _noise(contest, draws)
+    result = _result(contest, headline, known, means)
     if not contest.n_programs:
         return result
-    known = means = None
-    if contest.n_programs >= 2:
-        known, means = uncertainty(contest.levels), bootstrap_means(contest.levels)
     return replace(
         result,
         diagnostics=diagnose(contest, known) if known is not None else None,

@@ -35,7 +35,9 @@ class World:
     difficulty `mixed`: a third of the programs near the floor, a third near the ceiling. stage1: a
     stage 1's luck, in every arm built on it; instruction_stage1: with instructions alone. run: a
     single run's luck. runs_per_stage1: runs built on each of the `seeds` stage 1s. missing: chance
-    that a cluster of an arm was not run.
+    that a cluster of an arm was not run. uneven: programs have from half as many items to half as
+    many again. Items are independent; that those of a program are the same in all arms and runs,
+    as in a study, makes them vary less.
     """
 
     rate: float = 5.0
@@ -58,6 +60,7 @@ class World:
     instruction_stage1: float = 0.0
     runs_per_stage1: int = 1
     missing: float = 0.0
+    uneven: bool = False
 
     def at(self, n: float) -> float:
         """Mean logit of the demonstrations arm."""
@@ -103,10 +106,11 @@ def chances(world: World, rng: np.random.Generator) -> list[Array]:
 def contest(world: World, seed: int | Sequence[int]) -> Contest:
     """One simulated comparison, without the detour over item rows."""
     rng = np.random.default_rng(seed)
-    items = world.items * world.runs_per_stage1
+    least, most = (world.items // 2, world.items * 3 // 2) if world.uneven else (world.items,) * 2
+    items = rng.integers(least, most + 1, world.programs) if world.uneven else world.items
     levels = []
     for (series, n, _), chance in zip(world.arms(), chances(world, rng), strict=True):
-        correct = rng.binomial(world.items, chance).sum(axis=1) / items
+        correct = rng.binomial(items, chance).mean(axis=1) / items
         ran = np.flatnonzero(rng.random(world.seeds) >= world.missing)
         kept = ran if len(ran) >= 2 else np.arange(world.seeds)
         levels.append(
@@ -118,7 +122,7 @@ def contest(world: World, seed: int | Sequence[int]) -> Contest:
                 frozenset(kept.tolist()),
                 tuple(f"p{index}" for index in range(world.programs)),
                 correct[kept],
-                np.full((len(kept), world.programs), float(items)),
+                np.full((len(kept), world.programs), 1.0) * items * world.runs_per_stage1,
                 len(kept) * world.runs_per_stage1,
             )
         )

@@ -11,7 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from analysis.comparison import DEFAULT_HEADLINE
 from analysis.exchange import ExchangeRate
-from analysis.isotonic import centres, coefficients, invert, isotonic
+from analysis.isotonic import bent, centres, curve_at, invert, isotonic
 from analysis.results import result_of
 from tests.analysis.synthetic import World, contest, without_noise
 
@@ -42,7 +42,8 @@ def test_inverse_lands_on_the_centred_fit_or_beyond_it(y: list[float], target: f
         assert found == np.inf
     else:
         centre = centres(x, fitted, weight)[0]
-        assert np.interp(found, centre, fitted[0]) == pytest.approx(target, abs=1e-6)
+        height = np.interp(found, centre, bent(fitted[0]))
+        assert height == pytest.approx(bent(np.array(target)), abs=1e-6)
 
 
 def test_a_flat_stretch_is_met_at_its_weighted_centre() -> None:
@@ -130,17 +131,38 @@ def test_isotonic_fit_equals_scikit_learns(y: list[float], seed: int) -> None:
     )
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=7), st.floats(0, 1))
-def test_the_curve_is_what_its_coefficients_say(y: list[float], place: float) -> None:
-    """The inversion of the curve at a height lands where the coefficients give that height."""
+@given(st.lists(st.floats(0.02, 0.98), min_size=2, max_size=7), st.floats(0, 1))
+def test_the_curve_passes_its_centres_and_is_inverted_by_the_inverse(
+    y: list[float], place: float
+) -> None:
     x, weight, raw = np.log(2.0 ** np.arange(len(y))), np.ones(len(y)), np.array(y)
-    at = np.array([place * x[-1]])
-    made_of = coefficients(x, raw, weight, at)
-    height = made_of @ raw
-    assert made_of.sum() == pytest.approx(1)
     fitted = isotonic(raw[None], weight)
     centre = centres(x, fitted, weight)[0]
-    assert height[0] == pytest.approx(np.interp(at[0], centre, fitted[0]), abs=1e-7)
+    through, _ = curve_at(x, raw, weight, centre)
+    assert through == pytest.approx(fitted[0], abs=1e-9)
+    at = centre[0] + place * (centre[-1] - centre[0])
+    height, _ = curve_at(x, raw, weight, np.array([at]))
+    if np.ptp(fitted) > 1e-3:
+        back, _ = curve_at(x, raw, weight, invert(x, raw[None], weight, height))
+        assert back == pytest.approx(height, abs=1e-6)
+
+
+def test_the_gradient_of_the_curve_is_that_of_small_steps() -> None:
+    x, weight = np.log([1.0, 3, 10, 30]), np.array([3.0, 3, 2, 3])
+    y, at = np.array([0.1, 0.4, 0.35, 0.8]), np.linspace(0, np.log(30), 9)
+    _, gradient = curve_at(x, y, weight, at)
+    for column in range(4):
+        step = np.zeros(4)
+        step[column] = 1e-6
+        up, down = (curve_at(x, y + sign * step, weight, at)[0] for sign in (1, -1))
+        assert gradient[:, column] == pytest.approx((up - down) / 2e-6, abs=1e-5)
+
+
+def test_precise_studies_give_narrow_intervals_around_the_estimate() -> None:
+    world = World(ns=(1, 10, 100), rate=20.0, items=5000, programs=200, seeds=6, slope=2.0)
+    found = result_of(contest(replace(world, run=0.02, stage1=0.02), 0), DEFAULT_HEADLINE).rate
+    assert found.ci_low is not None and found.ci_high is not None and found.rate is not None
+    assert found.ci_low < found.rate < found.ci_high
 
 
 def test_swapping_the_arms_of_a_contrast_flips_its_sign() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from analysis.intervals import bootstrap_means
 from analysis.mixed import MixedRate, mixed_rates
@@ -42,10 +43,10 @@ def test_an_instruction_that_adds_nothing_has_zero_and_one() -> None:
 
 
 def test_a_known_head_start_is_recovered_on_a_straight_curve() -> None:
-    """Curve at n: log2(n) / 10; the instruction stands for 4 demonstrations."""
+    """Straight in logits, as between the curve's points; one is worth 4 demonstrations."""
 
     def at(n: float) -> list[float]:
-        return [0.1 + np.log2(n) / 10] * 2
+        return [float(expit(-2 + 0.7 * np.log(n)))] * 2
 
     made = by_hand(at(4), {n: at(n) for n in NS}, {n: at(n + 4) for n in (1, 4, 12)})
     for each in mixed_rates(made, None):

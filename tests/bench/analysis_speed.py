@@ -32,7 +32,7 @@ from analysis.comparison import DEFAULT_HEADLINE, contests
 from analysis.counts import KEYS
 from analysis.curves import target_cells
 from analysis.load import load_counts
-from analysis.results import rates_frame, result_of
+from analysis.results import rates_frame, whole_result
 from tests.analysis.synthetic import World, item_rows, write_items
 
 WORLD: Final = World(programs=50, items=50, slope=0.6, ns=(1, 4, 16, 64, 256, 1024))
@@ -100,7 +100,7 @@ def all_rates(folder: Path, draws: int) -> pl.DataFrame:
     """Rates and intervals under the headline pair, from the counts that our pass left."""
     found = contests(target_cells(pl.read_parquet(folder / COUNTS)), DEFAULT_HEADLINE)
     headline = [each for each in found if each.pair == DEFAULT_HEADLINE]
-    return rates_frame([result_of(each, DEFAULT_HEADLINE, draws) for each in headline])
+    return rates_frame([whole_result(each, DEFAULT_HEADLINE, draws=draws) for each in headline])
 
 
 COUNTS: Final = "counts.parquet"

@@ -44,8 +44,8 @@ def assumptions(result: Result, *, planned: bool) -> list[str]:
     return [
         _formats(contest),
         effort,
-        f"Accuracy does not fall with n, and between the n that were run ({span}) it follows "
-        "log n; beyond them nothing is assumed, so nothing is said.",
+        f"Accuracy does not fall with n, and between the n that were run ({span}) its logit is "
+        "straight in log n, which the interval takes as given; beyond them nothing is said.",
         f"The {contest.n_programs} programs and {contest.n_runs} training seeds are a sample: the "
         "interval is for other programs and other seeds of the same kind.",
     ]

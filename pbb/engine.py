@@ -36,6 +36,8 @@ class Engine:
     def __init__(self, device: str = "auto") -> None:
         chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self.device = torch.device(chosen)
+        # cuDNN's attention builds a plan for every new shape, and nearly every batch is one.
+        torch.backends.cuda.enable_cudnn_sdp(False)
         self._loaded: tuple[Base, str, nn.Module, Encoder] | None = None
 
     def run(
@@ -187,7 +189,8 @@ def _check_reload(
     with Attached(base, stage.base.name, stage.lora, seed=0) as fresh:
         fresh.model.to(device)
         fresh.load(out)
-        same = all(torch.equal(fresh.tensors()[name], trained[name]) for name in trained)
+        reloaded = fresh.tensors()  # once: each reading copies every tensor off the device
+        same = all(torch.equal(reloaded[name], trained[name]) for name in trained)
         again = _probe_logits(fresh.model, probe, encoder, stage.numerics, device)
     if not same or not torch.allclose(again, after, rtol=1e-3, atol=1e-3):
         raise AdapterError(f"{stage.role}: the saved adapter does not reload as it was trained")

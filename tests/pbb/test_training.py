@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from transformers import LlamaForCausalLM
 
@@ -213,6 +214,25 @@ def test_stage_2_continues_stage_1_and_counts_its_effort(rank: int, tmp_path: Pa
     assert budget <= outcome.summary.tokens < budget + 200
     assert outcome.summary.replay_tokens / outcome.summary.tokens == pytest.approx(0.4, abs=0.05)
     assert outcome.summary.adapter_shift > 0
+
+
+def test_a_stage_reads_its_weights_a_few_times_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reading copies every weight off the device, so one a tensor takes minutes on a GPU."""
+    reads = 0
+    read = Attached.tensors
+
+    def counted(attached: Attached) -> dict[str, torch.Tensor]:
+        nonlocal reads
+        reads += 1
+        return read(attached)
+
+    monkeypatch.setattr(Attached, "tensors", counted)
+    stage = compile_run(run(), resolve("nano-xs"))[0]
+    assert Engine("cpu").run(stage, None, tmp_path).status is Status.OK
+    assert len(load_file(tmp_path / "adapter_model.safetensors")) > 6
+    assert reads <= 6
 
 
 def test_divergence_is_a_status_with_its_step(tmp_path: Path) -> None:

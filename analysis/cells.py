@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
 
-from analysis.covariance import COVERAGE, uncertainty
+from analysis.covariance import student, uncertainty
 from analysis.curves import COMPARISON, TREATMENT, Cell, Level
 from analysis.exchange import NO_INTERVAL
 from analysis.paired import split_factors
@@ -83,7 +82,7 @@ class Estimate:
         """95%, by Student's t."""
         if self.value is None or self.se is None:
             return None, None
-        margin = float(stdtrit(self.df, 1 - (1 - COVERAGE) / 2)) * self.se
+        margin = float(student(np.array(self.df))) * self.se
         return self.value - margin, self.value + margin
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import ValidationError
 
 from analysis.cells import cells_of
 from analysis.claim_estimates import Found, Rated, estimate_of
 from analysis.comparison import Pair
 from analysis.curves import Cell
-from analysis.errors import BadInput, reading
+from analysis.errors import BadInput
+from analysis.study_folder import read_study
 from search_spaces.claims import (
     CLAIMS,
     UNITS,
@@ -82,11 +82,7 @@ def read_claims(folder: Path) -> tuple[Claim, ...]:
     Raises BadInput where the file cannot be read or holds a claim that is none.
     """
     file = folder / "study.yaml"
-    if not file.is_file():
-        return ()
-    with reading(file):
-        data = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    listed = data.get("claims") if isinstance(data, dict) else None
+    listed = read_study(folder).get("claims")
     try:
         claims = CLAIMS.validate_python(tuple(listed) if isinstance(listed, list) else listed or ())
     except ValidationError as error:

@@ -80,7 +80,7 @@ class Uncertainty:
     def margin(self, coefficients: Array) -> Array:
         """Half the width of the 95% interval of linear combinations, shape (k,)."""
         se, df = self.linear(coefficients)
-        return np.asarray(stdtrit(df, 1 - (1 - COVERAGE) / 2) * se)
+        return student(df) * se
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +105,11 @@ class RunNoise:
     stage1: float
     item_part: float
     df: float
+
+
+def student(df: Array, coverage: float = COVERAGE) -> Array:
+    """Two-sided quantile of Student's t: half an interval's width, in standard errors."""
+    return np.asarray(stdtrit(df, 1 - (1 - coverage) / 2))
 
 
 def uncertainty(levels: Sequence[Level]) -> Uncertainty:

@@ -14,6 +14,11 @@ class BadInput(ValueError):
     """Item rows, or a study folder, that cannot be analysed; the message names the way out."""
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's error says, without the query plan that may follow it."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
     """Whatever is wrong with a file is told as BadInput: what others wrote may hold anything."""
@@ -32,5 +37,5 @@ def reading(file: Path) -> Iterator[None]:
         pl.exceptions.PolarsError,
         yaml.YAMLError,
     ) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise BadInput(f"{file}: cannot be read ({first}); mend it or take it away") from error
+        why = first_line(error)
+        raise BadInput(f"{file}: cannot be read ({why}); mend it or take it away") from error

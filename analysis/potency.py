@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy.special import stdtrit
 
 from analysis.comparison import Contest
-from analysis.covariance import COVERAGE, Uncertainty
+from analysis.covariance import COVERAGE, Uncertainty, student
 from analysis.curves import Array
 from analysis.exchange import has_interval
 from analysis.fieller import RatioInterval, fieller
@@ -110,7 +109,7 @@ def _measured(own: Fitted, common: Fitted, known: Uncertainty) -> Potency:
     ratio = _ratio(own.curves.slope[::-1], slopes, known, EQUIVALENCE)
     off = common.over_levels(np.eye(len(common.mean)) - common.gradient())
     se, df = known.linear(off)
-    most = np.abs(common.mean - common.heights()) + _quantile(df, EQUIVALENCE) * se
+    most = np.abs(common.mean - common.heights()) + student(df, EQUIVALENCE) * se
     return Potency(
         False,
         "",
@@ -177,9 +176,5 @@ def _ratio(
     most = float(np.sqrt(v11 * v22))
     v12 = float(np.clip((plus - minus) / 4, -most, most))
     _, df = known.linear(rows[:1] - values[0] / values[1] * rows[1:])
-    t = float(_quantile(df, coverage)[0])
+    t = float(student(df, coverage)[0])
     return fieller(float(values[0]), float(values[1]), v11, v22, v12, t)
-
-
-def _quantile(df: Array, coverage: float) -> Array:
-    return np.asarray(stdtrit(df, 1 - (1 - coverage) / 2))

@@ -19,10 +19,11 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from scipy.special import gammaincinv, stdtrit
+from scipy.special import gammaincinv
 
 from analysis.comparison import Contest, contests
-from analysis.covariance import COVERAGE, PRIOR_DF, sensitivity
+from analysis.costs import PHASES
+from analysis.covariance import PRIOR_DF, sensitivity, student
 from analysis.curves import target_cells
 from analysis.errors import BadInput, reading
 from analysis.exchange import ExchangeRate, curve_fit, estimate, has_interval
@@ -32,7 +33,7 @@ from analysis.variance import EVALUATION_SHARE, Components, components
 
 PILOT_FILE: Final = Path(__file__).with_name("pilot.json")
 
-COSTS: Final = ("train_device_s", "evaluate_device_s")
+COSTS: Final = (PHASES["train"], PHASES["evaluate"])
 """Columns of trial rows."""
 
 CURVE_SHARE: Final = 2 / 3
@@ -83,7 +84,7 @@ def expected_width(
     variance = over_programs + beyond
     noise = over_programs**2 / (programs - 1) + (runs if beyond > 0 else 0.0) ** 2 / df_runs
     df = max(variance**2 / noise if noise > 0 else 0.0, min(programs - 1, df_runs))
-    t = float(stdtrit(df, 1 - (1 - COVERAGE) / 2))
+    t = float(student(np.array(df)))
     width = 2 * t * float(np.sqrt(variance)) / (slope * np.log(10))
     return width if width < np.log10(max(ns) / min(ns)) else float("inf")
 

@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from analysis.errors import BadInput
+from analysis.errors import BadInput, first_line
 from pbb.config import DECLARED_ARMS
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS, SCHEMA_KEY, SCHEMA_VERSION
 
@@ -75,11 +75,6 @@ def scan_rows(source: Path) -> Rows:
             f"{source}: unknown kind of file; give a study folder, a .parquet or a .csv file"
         )
     return Rows(source, frame, tuple(frame.collect_schema().names()))
-
-
-def first_line(error: BaseException) -> str:
-    """What a library's error says, without the query plan that may follow it."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _scan_parquet(files: Sequence[Path]) -> pl.LazyFrame:

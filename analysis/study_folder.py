@@ -39,7 +39,7 @@ class StudyNotes:
 
 def read_notes(source: Path) -> StudyNotes:
     """Raises BadInput where a file that is there cannot be read."""
-    study = _mapping(source / "study.yaml", _yaml) if source.is_dir() else {}
+    study = read_study(source)
     manifest = _mapping(source / "manifest.json", json.loads) if source.is_dir() else {}
     trials, failures = _trials(source / "trials.parquet") if source.is_dir() else (None, ())
     with reading(source / "study.yaml"):
@@ -55,6 +55,11 @@ def read_notes(source: Path) -> StudyNotes:
         trials=trials,
         failures=failures,
     )
+
+
+def read_study(source: Path) -> dict[str, Any]:
+    """The study file of a study folder as it stands; empty where the source is no such folder."""
+    return _mapping(source / "study.yaml", _yaml) if source.is_dir() else {}
 
 
 def _yaml(text: str) -> Any:

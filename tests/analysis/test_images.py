@@ -1,5 +1,6 @@
 """Static images: drawn where kaleido and a browser are, refused with the way out where not."""
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -14,8 +15,11 @@ WORLD = World(programs=4, items=2, seeds=2, ns=(1, 4))
 KALEIDO = importlib.util.find_spec("kaleido") is not None
 
 
-@pytest.mark.skipif(KALEIDO, reason="kaleido is installed")
-def test_without_kaleido_the_message_says_what_to_install(tmp_path: Path) -> None:
+def test_without_kaleido_the_message_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawing = importlib.import_module("plotly.io._kaleido")
+    monkeypatch.setattr(drawing, "kaleido_available", lambda: False)
     file = write_items(item_rows(WORLD), tmp_path / "a.parquet")
     with pytest.raises(BadInput, match=r"pbb-study\[static\]"):
         write_images(file, "svg")

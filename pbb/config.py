@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-NUMERICS_VERSION: Final = 1
+from pbb.domains.configs import AnyDomainConfig
+from pbb.domains.domain import Representation as Representation
+from pbb.domains.domain import ResponseFormat as ResponseFormat
+from pbb.domains.registry import domain_of
+from pbb.frozen import Frozen as Frozen
+
+NUMERICS_VERSION: Final = 2
 """Raise it when a change to the code changes the numbers that a stage gives."""
 
 Arm = Literal["instruction", "demonstrations", "both", "placebo", "none", "in_context"]
 Curriculum = Literal["proactive", "no-acquisition", "homogeneous", "none"]
-ResponseFormat = Literal["direct", "cot", "recite"]
 DemonstrationFormat = Literal["answer", "trace"]
-Representation = Literal["code"]
 Split = Literal["acquisition", "validation", "target"]
 
 PBB_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "placebo", "none"})
@@ -30,9 +34,6 @@ DEMONSTRATED_ARMS: Final[frozenset[Arm]] = frozenset({"demonstrations", "both"})
 INSTRUCTED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "placebo", "in_context"})
 """Arms that saw an instruction, so may be asked to recite it."""
 
-MIN_INPUTS_PER_PATH: Final = 3
-"""Every execution path of a program is taken by so many inputs at least."""
-
 DECLARED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "placebo"})
 """Arms in whose training every target is declared once (`in_context` shows it in the prompt)."""
 
@@ -40,46 +41,10 @@ Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Frozen(BaseModel):
-    """A value: immutable, validated, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ArithmeticConfig(Frozen):
-    """Random integer functions of one argument.
-
-    steps: statements executed top to bottom, a branch or a loop counting as one.
-    paths: distinct execution paths that the inputs reach; 1 = straight-line.
-    inputs: the argument ranges over 0 .. inputs - 1.
-    value_max: no value on any path leaves 0 .. value_max.
-    """
-
-    kind: Literal["arithmetic"] = "arithmetic"
-    steps: Annotated[int, Field(ge=1, le=8)] = 2
-    paths: Annotated[int, Field(ge=1, le=16)] = 2
-    constant_max: Annotated[int, Field(ge=2, le=99)] = 9
-    loops: Share = 0.0
-    """Probability that a step is a bounded for loop."""
-    inputs: Annotated[int, Field(ge=4, le=1000)] = 32
-    value_max: Annotated[int, Field(ge=9, le=100_000)] = 99
-
-    @model_validator(mode="after")
-    def _paths_fit(self) -> Self:
-        least = MIN_INPUTS_PER_PATH * self.paths
-        if least > min(self.inputs, self.value_max):
-            raise ValueError(
-                f"paths={self.paths} needs {least} inputs and values "
-                f"({MIN_INPUTS_PER_PATH} a path); got inputs={self.inputs}, "
-                f"value_max={self.value_max}; raise them or lower paths"
-            )
-        return self
-
-
 class CorpusConfig(Frozen):
     """Which programs and items exist; with `data_seed` it fixes them byte for byte."""
 
-    domain: ArithmeticConfig
+    domain: AnyDomainConfig
     data_seed: Annotated[int, Field(ge=0)]
     acquisition: Positive = 200
     validation: Positive = 16
@@ -88,6 +53,7 @@ class CorpusConfig(Frozen):
     """At least five, so that one answer may be right on a fifth of them."""
     templates: Annotated[int, Field(ge=1, le=20)] = 20
     representation: Representation = "code"
+    """How instructions are written; the programs are the same in all."""
 
     @model_validator(mode="after")
     def _inputs_suffice(self) -> Self:
@@ -95,6 +61,12 @@ class CorpusConfig(Frozen):
             raise ValueError(
                 f"items_per_program={self.items_per_program} leaves no demonstration among "
                 f"domain.inputs={self.domain.inputs}; raise domain.inputs or lower the items"
+            )
+        known = domain_of(self.domain).phrasings
+        if self.representation not in known:
+            raise ValueError(
+                f"domain {self.domain.kind!r} has no representation {self.representation!r}; "
+                f"choose one of {', '.join(known)}"
             )
         return self
 
@@ -117,13 +89,23 @@ class Executions(Frozen):
     """Documents `pointer, input -> answer` of a split, in the response formats named.
 
     demonstrations: the first n demonstration inputs of each program; null = every input that is
-    not an item's.
+    not an item's. skew: share of a program's demonstrations that take its one preferred path; 0 =
+    paths take turns.
     """
 
     kind: Literal["executions"] = "executions"
     split: Split
     formats: tuple[ResponseFormat, ...]
     demonstrations: Positive | None = None
+    skew: Share = 0.0
+
+
+class Compositions(Frozen):
+    """Executions of pairs of a split's programs, one applied to what the other gives."""
+
+    kind: Literal["compositions"] = "compositions"
+    split: Split
+    formats: tuple[ResponseFormat, ...]
 
 
 class InContext(Frozen):
@@ -135,7 +117,8 @@ class InContext(Frozen):
 
 
 Source = Annotated[
-    Declarations | PlaceboDeclarations | Executions | InContext, Field(discriminator="kind")
+    Declarations | PlaceboDeclarations | Executions | Compositions | InContext,
+    Field(discriminator="kind"),
 ]
 
 
@@ -194,7 +177,8 @@ class TrainConfig(Frozen):
     """The recipe of both stages; equal for all arms of a comparison.
 
     Stage 1 spends `declarations` of its tokens on declarations, `in_context` on executions with the
-    instruction shown, and the rest on executions, equally in every format of `formats`.
+    instruction shown, `compositions` on executions of composed programs, and the rest on
+    executions, equally in every format of `formats`.
     """
 
     stage1: Recipe
@@ -202,6 +186,7 @@ class TrainConfig(Frozen):
     replay: Annotated[float, Field(ge=0, lt=1)] = 0.4
     declarations: Share = 0.4
     in_context: Share = 0.1
+    compositions: Share = 0.0
     formats: tuple[ResponseFormat, ...] = ("direct", "cot", "recite")
     lora_alpha: Annotated[float, Field(gt=0)] = 16.0
     lora_scaling: Literal["rslora", "standard"] = "rslora"
@@ -211,10 +196,10 @@ class TrainConfig(Frozen):
 
     @model_validator(mode="after")
     def _shares_leave_executions(self) -> Self:
-        if self.declarations + self.in_context >= 1:
+        if self.declarations + self.in_context + self.compositions >= 1:
             raise ValueError(
-                f"declarations={self.declarations} + in_context={self.in_context} leaves no "
-                "tokens for executions; lower one"
+                f"declarations={self.declarations} + in_context={self.in_context} + "
+                f"compositions={self.compositions} leaves no tokens for executions; lower one"
             )
         if not self.formats or len(set(self.formats)) != len(self.formats):
             raise ValueError(f"formats must name one or more distinct formats; got {self.formats}")
@@ -222,13 +207,15 @@ class TrainConfig(Frozen):
 
 
 class EvaluateConfig(Frozen):
-    """What is asked after training. Decoding is greedy."""
+    """What is asked after training. Decoding is greedy, but where the domain is sampled."""
 
     response_formats: tuple[ResponseFormat, ...] = ("cot", "recite")
     acquisition_programs: Annotated[int, Field(ge=0)] = 8
     """So many acquisition programs are evaluated beside the targets, to show forgetting."""
     validation: bool = False
     """Also evaluate on validation programs (they are never declared, unless they stand in)."""
+    composed: Annotated[int, Field(ge=0)] = 0
+    """Also evaluate so many pairs of targets, one applied to what the other gives."""
     max_new_tokens: Positive = 128
     batch_size: Positive = 256
 
@@ -245,6 +232,7 @@ class RunConfig(Frozen):
     arm: Arm
     demonstrations: Annotated[int, Field(ge=0)] = 0
     demonstration_format: DemonstrationFormat | None = None
+    skew: Share = 0.0
     lora_rank: Annotated[int, Field(ge=0, le=1024)] = 8
     seed: Annotated[int, Field(ge=0)]
     corpus: CorpusConfig
@@ -266,6 +254,10 @@ class RunConfig(Frozen):
                 f"demonstration_format={self.demonstration_format!r}: demonstrations and their "
                 "format go with the arms 'demonstrations' and 'both', and with no other"
             )
+        if self.skew and not shown:
+            raise ValueError(
+                f"arm={self.arm!r} shows no demonstrations, so skew={self.skew} says nothing"
+            )
         need = self.demonstrations + self.corpus.items_per_program
         if need > self.corpus.domain.inputs:
             raise ValueError(
@@ -278,7 +270,20 @@ class RunConfig(Frozen):
                 f"curriculum 'none' trains nothing, so arm={self.arm!r} cannot reveal targets; "
                 "use arm 'none' or 'in_context'"
             )
+        self._check_formats()
         return self
+
+    def _check_formats(self) -> None:
+        """The domain must have what is trained, shown and asked."""
+        formats = domain_of(self.corpus.domain).formats
+        traced = ("cot",) if self.demonstration_format == "trace" else ()
+        for wanted in (*self.train.formats, *self.evaluate.response_formats, *traced):
+            if wanted not in formats:
+                raise ValueError(
+                    f"domain {self.corpus.domain.kind!r} has no {wanted!r}; it answers in "
+                    f"{' or '.join(formats)}"
+                    + (", and its demonstrations show the answer alone" if traced else "")
+                )
 
 
 class Base(Frozen):
@@ -316,8 +321,10 @@ class Question(Frozen):
     split: Split
     response_format: ResponseFormat
     in_context: bool = False
+    composed: bool = False
+    """Ask pairs of the split's programs instead."""
     programs: Positive | None = None
-    """The first so many programs of the split; null = all."""
+    """The first so many programs of the split, or pairs; null = all."""
 
 
 class EvaluateStage(Frozen):

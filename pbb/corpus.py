@@ -6,9 +6,9 @@ meaning with the library that the shipped bases were pretrained on.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -17,33 +17,21 @@ from typing import Final
 import numpy as np
 
 from pbb.config import CorpusConfig, Split
-from pbb.domains.arithmetic import Body, propose, run_all
-from pbb.domains.evaluator import EvaluationError, Execution
+from pbb.domains.domain import Case, Domain, Draft, Program, ProgramSplit
 from pbb.domains.names import fresh_names
+from pbb.domains.registry import domain_of
 from pbb.seeds import stream
 
-MEANING_INPUTS: Final = 32
-"""A meaning is the tuple of answers on 0 .. 31, whatever inputs a study uses."""
 MAX_SHARE_OF_ONE_ANSWER: Final = 0.2
-"""No constant, and not the input itself, is right on more than this share of a program's items."""
+"""No constant, and no copy of the input, is right on more than this share of a program's items."""
 MAX_IDLE_PROPOSALS: Final = 20_000
 """So many proposals in a row without a new program: the domain is exhausted."""
+MIN_COMPOSED_ITEMS: Final = 5
+"""A pair of programs is evaluated on so many of the inner one's items at least."""
 
 
-@dataclass(frozen=True)
-class Program:
-    """A named function with its evaluated items.
-
-    items: inputs that are evaluated and never trained on; free: all other inputs, ascending.
-    """
-
-    name: str
-    split: Split
-    body: str
-    executions: tuple[Execution, ...]
-    items: tuple[int, ...]
-    free: tuple[int, ...]
-    paths: int
+class TooFewPrograms(ValueError):
+    """The domain, as configured, does not hold as many programs as were asked for."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +43,17 @@ class Corpus:
     validation: tuple[Program, ...]
     target: tuple[Program, ...]
 
+    @property
+    def domain(self) -> Domain:
+        """What the programs are, and how they are told and judged."""
+        return domain_of(self.config.domain)
+
     def split(self, split: Split) -> tuple[Program, ...]:
         return {
             "acquisition": self.acquisition,
             "validation": self.validation,
             "target": self.target,
         }[split]
-
-
-def meaning(body: str) -> str:
-    """16 hex digits of what a body computes on the canonical inputs. Raises EvaluationError."""
-    answers = [run.answer for run in run_all(body, MEANING_INPUTS)]
-    return hashlib.sha256(json.dumps(answers).encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)
@@ -78,11 +65,13 @@ def library_meanings() -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def build_corpus(config: CorpusConfig) -> Corpus:
-    """All programs and items of a study. Raises ValueError where the domain is too small for it.
+    """All programs and items of a study. Raises TooFewPrograms.
 
     Splits are drawn targets first, so a study with more acquisition programs has the same targets.
     """
-    bodies = distinct_bodies(config, stream("programs", config.data_seed), library_meanings())
+    drafts = distinct_drafts(
+        domain_of(config.domain), stream("programs", config.data_seed), library_meanings()
+    )
     names = fresh_names(stream("names", config.data_seed))
     items = stream("items", config.data_seed)
     sizes: dict[Split, int] = {
@@ -90,95 +79,161 @@ def build_corpus(config: CorpusConfig) -> Corpus:
         "validation": config.validation,
         "acquisition": config.acquisition,
     }
-    splits = {
-        split: tuple(_program(next(names), split, bodies, config, items) for _ in range(size))
-        for split, size in sizes.items()
-    }
+    try:
+        splits = {
+            split: tuple(_program(names, split, drafts, config, items) for _ in range(size))
+            for split, size in sizes.items()
+        }
+    except TooFewPrograms as error:
+        wanted = ", ".join(f"{split} {size}" for split, size in sizes.items())
+        raise TooFewPrograms(f"{error}; asked for: {wanted}") from None
     return Corpus(config, splits["acquisition"], splits["validation"], splits["target"])
 
 
-def distinct_bodies(
-    config: CorpusConfig, rng: np.random.Generator, taken: Collection[str]
-) -> Iterator[Body]:
-    """Fair bodies of pairwise different meaning, none of a meaning in `taken`."""
+def distinct_drafts(
+    domain: Domain, rng: np.random.Generator, taken: Collection[str]
+) -> Iterator[Draft]:
+    """Drafts of pairwise different meaning, none of a meaning in `taken`. Raises TooFewPrograms."""
     seen: set[str] = set(taken)
-    answers: set[tuple[int, ...]] = set()
+    answers: set[tuple[str, ...]] = set()
     idle = 0
-    while idle < MAX_IDLE_PROPOSALS:
+    for draft in domain.drafts(rng):
         idle += 1
-        body = propose(config.domain, rng)
-        if body is None or body.answers in answers:
+        if idle > MAX_IDLE_PROPOSALS:
+            break
+        if draft is None or draft.meaning in seen:
             continue
-        try:
-            hashed = meaning(body.source)
-        except EvaluationError:
+        given = tuple(case.answer for case in draft.cases)
+        if given in answers:
             continue
-        if hashed not in seen:
-            seen.add(hashed)
-            answers.add(body.answers)
-            idle = 0
-            yield body
-    raise ValueError(
-        f"{config.domain} has too few distinct programs: after {len(answers)}, none in "
-        f"{idle} proposals; allow more steps, paths or constants, or ask for fewer programs"
+        seen.add(draft.meaning)
+        answers.add(given)
+        idle = 0
+        yield draft
+    raise TooFewPrograms(
+        f"domain {domain.config.kind!r} has too few distinct programs: {len(answers)} with "
+        f"{_told(domain)}; widen it, or ask for fewer programs"
     )
 
 
+def _told(domain: Domain) -> str:
+    """The configuration's small fields."""
+    fields = domain.config.model_dump(exclude={"kind"})
+    return ", ".join(f"{k}={v}" for k, v in fields.items() if len(str(v)) < 40)
+
+
 def _program(
-    name: str,
-    split: Split,
-    bodies: Iterator[Body],
+    names: Iterator[str],
+    split: ProgramSplit,
+    drafts: Iterator[Draft],
     config: CorpusConfig,
     rng: np.random.Generator,
 ) -> Program:
-    """The next body for which fair items exist."""
-    for body in bodies:
-        items = choose_items(body.executions, config.items_per_program, rng)
+    """The next draft for which fair items exist."""
+    even = domain_of(config.domain).even_paths
+    for draft in drafts:
+        items = choose_items(draft.cases, config.items_per_program, rng, spare=1, even=even)
         if items is not None:
-            free = tuple(x for x in range(len(body.executions)) if x not in items)
-            paths = len({run.path for run in body.executions})
-            return Program(name, split, body.source, body.executions, items, free, paths)
-    raise AssertionError("distinct_bodies raises before it ends")
+            free = tuple(i for i in range(len(draft.cases)) if i not in items)
+            pseudonym = next(names)
+            return Program(draft.name or pseudonym, split, draft, items, free)
+    raise AssertionError("distinct_drafts raises before it ends")
 
 
 def choose_items(
-    executions: tuple[Execution, ...], count: int, rng: np.random.Generator
+    cases: Sequence[Case], count: int, rng: np.random.Generator, *, spare: int, even: bool
 ) -> tuple[int, ...] | None:
-    """`count` inputs, balanced over paths and not guessable; None where that cannot be had.
+    """Indices of `count` cases, balanced over paths and not guessable; None where none are.
 
-    Paths are visited in turn, so they differ by at most one item. Every path keeps at least one
-    input outside the items, for demonstrations to show it.
+    Paths are visited in turn. even: they differ by at most one item; else a path that runs out of
+    cases is passed over. Every path keeps `spare` cases outside the items, for demonstrations.
     """
-    most = int(MAX_SHARE_OF_ONE_ANSWER * count)
-    waiting: dict[tuple[bool, ...], list[int]] = {}
-    for x in rng.permutation(len(executions)):
-        waiting.setdefault(executions[x].path, []).append(int(x))
+    by_path: dict[str, list[int]] = {}
+    for i in rng.permutation(len(cases)):
+        by_path.setdefault(cases[i].path, []).append(int(i))
+    waiting = [indices[: len(indices) - spare] for indices in by_path.values()]
     chosen: list[int] = []
-    answers: dict[int, int] = {}
-    fixed_points = 0
-    while len(chosen) < count:
-        for inputs in waiting.values():
-            x = _next_allowed(inputs, executions, answers, fixed_points, most)
-            if x is None:
+    guessed = _Guessed(int(MAX_SHARE_OF_ONE_ANSWER * count))
+    while len(chosen) < count and any(waiting):
+        for indices in waiting:
+            if not indices and not even:
+                continue
+            i = next((i for i in indices if guessed.allows(cases[i])), None)
+            if i is None:
                 return None
-            chosen.append(x)
-            answers[executions[x].answer] = answers.get(executions[x].answer, 0) + 1
-            fixed_points += executions[x].answer == x
+            indices.remove(i)
+            chosen.append(i)
+            guessed.add(cases[i])
             if len(chosen) == count:
                 break
-    return tuple(sorted(chosen))
+    return tuple(sorted(chosen)) if len(chosen) == count else None
 
 
-def _next_allowed(
-    inputs: list[int],
-    executions: tuple[Execution, ...],
-    answers: dict[int, int],
-    fixed_points: int,
-    most: int,
-) -> int | None:
-    """Remove and return the next input that keeps the items unguessable and the path non-empty."""
-    for i, x in enumerate(inputs[:-1]):
-        answer = executions[x].answer
-        if answers.get(answer, 0) < most and (answer != x or fixed_points < most):
-            return inputs.pop(i)
+class _Guessed:
+    """How often guessing would pay on the items chosen so far."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._answers: Counter[str] = Counter()
+        self._copies = 0
+
+    def allows(self, case: Case) -> bool:
+        copied = case.answer in case.copies
+        return self._answers[case.answer] < self._most and not (
+            copied and self._copies >= self._most
+        )
+
+    def add(self, case: Case) -> None:
+        self._answers[case.answer] += 1
+        self._copies += case.answer in case.copies
+
+
+@lru_cache(maxsize=32)
+def compositions(
+    config: CorpusConfig, split: Split, count: int | None = None
+) -> tuple[Program, ...]:
+    """Pairs of a split's programs, one applied to what the other gives; evaluated on inner's items.
+
+    Each program is the outer and the inner one of at most one pair. count: so many pairs; null = as
+    many as fit. Raises TooFewPrograms where there are fewer.
+    """
+    corpus = build_corpus(config)
+    programs = corpus.split(split)
+    rng = stream("compositions", config.data_seed, split)
+    outers = set(range(len(programs)))
+    found: list[Program] = []
+    for i in rng.permutation(len(programs)):
+        for o in rng.permutation(sorted(outers - {int(i)})):
+            pair = _composed(corpus.domain, programs[o], programs[i], rng)
+            if pair is not None:
+                found.append(pair)
+                outers.remove(int(o))
+                break
+        if count is not None and len(found) == count:
+            return tuple(found)
+    if count is not None or not found:
+        raise TooFewPrograms(
+            f"domain {config.domain.kind!r}: {len(found)} pairs of {split} programs compose, "
+            f"{count or 'some'} wanted; the inner one's answers must be inputs of the outer one: "
+            "widen domain.inputs, or ask for fewer"
+        )
+    return tuple(found)
+
+
+def _composed(
+    domain: Domain, outer: Program, inner: Program, rng: np.random.Generator
+) -> Program | None:
+    draft = domain.compose(outer.draft, inner.draft)
+    if draft is None:
+        return None
+    asked = {inner.draft.cases[i].input for i in inner.items}
+    held_out = [i for i, case in enumerate(draft.cases) if case.input in asked]
+    cases = [draft.cases[i] for i in held_out]
+    for count in range(len(inner.items), MIN_COMPOSED_ITEMS - 1, -1):
+        chosen = choose_items(cases, count, rng, spare=0, even=False)
+        if chosen is not None:
+            free = tuple(i for i in range(len(draft.cases)) if i not in held_out)
+            items = tuple(held_out[i] for i in chosen)
+            name = f"{outer.name}.{inner.name}"
+            return Program(name, "composed", draft, items, free, (outer, inner))
     return None

@@ -10,6 +10,7 @@ from pbb.config import (
     INSTRUCTED_ARMS,
     Base,
     Component,
+    Compositions,
     Declarations,
     EvaluateStage,
     Executions,
@@ -86,9 +87,10 @@ def acquisition_mixture(run: RunConfig) -> tuple[Component, ...]:
     sources: list[tuple[Source, float]] = [
         (Declarations(split="acquisition"), train.declarations),
         (InContext(split="acquisition", formats=train.formats), train.in_context),
+        (Compositions(split="acquisition", formats=train.formats), train.compositions),
         (
             Executions(split="acquisition", formats=train.formats),
-            1 - train.declarations - train.in_context,
+            1 - train.declarations - train.in_context - train.compositions,
         ),
     ]
     return tuple(Component(source=source, share=share) for source, share in sources if share > 0)
@@ -116,7 +118,11 @@ def _target_sources(run: RunConfig) -> list[Source]:
         sources.append(PlaceboDeclarations(split=split))
     if run.demonstration_format is not None:
         shown = DEMONSTRATED_AS[run.demonstration_format]
-        sources.append(Executions(split=split, formats=(shown,), demonstrations=run.demonstrations))
+        sources.append(
+            Executions(
+                split=split, formats=(shown,), demonstrations=run.demonstrations, skew=run.skew
+            )
+        )
     return sources
 
 
@@ -152,6 +158,17 @@ def _questions(run: RunConfig) -> tuple[Question, ...]:
         for split in splits
         for f in asked
     ]
+    if run.evaluate.composed:
+        questions += [
+            Question(
+                split=run.stand_in,
+                response_format=f,
+                in_context=in_context,
+                composed=True,
+                programs=run.evaluate.composed,
+            )
+            for f in asked
+        ]
     if run.evaluate.acquisition_programs:
         few = run.evaluate.acquisition_programs
         questions += [

@@ -9,67 +9,100 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pbb.config import DemonstrationFormat, ResponseFormat, Split
-from pbb.domains.arithmetic import definition
-from pbb.domains.evaluator import Execution
+from pbb.config import DemonstrationFormat, Representation, ResponseFormat
+from pbb.domains.domain import ANSWER_CUE, Case, Domain, Draft, Program, ProgramSplit
 
-ANSWER_CUE: Final = "answer:"
 DEMONSTRATED_AS: Final[dict[DemonstrationFormat, ResponseFormat]] = {
     "answer": "direct",
     "trace": "cot",
 }
 """A demonstration in a format is an execution document of this response format."""
-_ANSWER: Final = re.compile(r"answer\s*:\s*(-?\d[\d ]*)")
+_ANSWER: Final = re.compile(r"answer\s*:([^\n]*)")
 
 
 @dataclass(frozen=True)
 class Document:
-    """prompt carries no loss; completion does. The other fields say what it reveals."""
+    """prompt carries no loss; completion does. The other fields say what it reveals.
+
+    input: index of the case executed; null where nothing is.
+    """
 
     prompt: str
     completion: str
     kind: Literal["declaration", "placebo", "execution", "in_context"]
-    split: Split
+    split: ProgramSplit
     program: str
     input: int | None = None
     response_format: ResponseFormat | None = None
     replay: bool = False
 
 
-def declaration_prompt(template: str, name: str) -> str:
-    """Pointer to an instruction; the body is to follow."""
-    return f"{template.format(name=name)}\n{definition(name, '')}".rstrip("\n")
+@dataclass(frozen=True)
+class Told:
+    """How instructions are worded: in which representation, and which of its phrasings."""
+
+    representation: Representation = "code"
+    phrasing: int = 0
 
 
-def declaration_completion(body: str) -> str:
-    return f"\n{body}"
+def declaration(
+    domain: Domain, name: str, draft: Draft, told: Told, template: str
+) -> tuple[str, str]:
+    """Prompt and completion of `pointer -> instruction`; for a placebo, of another's draft."""
+    opening = domain.opening(draft, name, told.representation)
+    instruction = domain.instruction(draft, name, told.representation, told.phrasing)
+    return f"{template.format(name=name)}\n{opening}", f"\n{instruction}"
 
 
-def execution_prompt(template: str, name: str, x: int, response_format: ResponseFormat) -> str:
-    """Pointer, input and the cue of the format; `recite` opens the definition to be recited."""
-    cue = {
-        "direct": ANSWER_CUE,
-        "cot": "trace:",
-        "recite": f"recite:\n{definition(name, '')}".rstrip("\n"),
-    }[response_format]
-    return f"{template.format(call=f'{name}({x})')}\n{cue}"
+def execution_prompt(
+    domain: Domain,
+    program: Program,
+    case: Case,
+    response_format: ResponseFormat,
+    told: Told,
+    template: str,
+) -> str:
+    """Pointer, input and the cue of the format; `recite` opens the instruction to be recited."""
+    names = [part.name for part in told_apart(program)]
+    innermost = told_apart(program)[-1]
+    cue = {"direct": ANSWER_CUE, "cot": "trace:", "recite": "recite:"}[response_format]
+    if response_format == "recite":
+        cue += f"\n{domain.opening(innermost.draft, innermost.name, told.representation)}"
+    return f"{template.format(call=domain.call(names, case))}\n{cue}"
 
 
-def execution_completion(body: str, run: Execution, response_format: ResponseFormat) -> str:
+def execution_completion(
+    domain: Domain, program: Program, case: Case, response_format: ResponseFormat, told: Told
+) -> str:
     """The response: answer; trace and answer; or instruction, trace and answer."""
-    trace = " ".join(str(value) for value in run.trace)
     match response_format:
         case "direct":
-            return f" {run.answer}"
+            return f" {case.answer}"
         case "cot":
-            return f" {trace}\n{ANSWER_CUE} {run.answer}"
+            return f" {case.trace}\n{ANSWER_CUE} {case.answer}"
         case "recite":
-            return f"\n{body}\ntrace: {trace}\n{ANSWER_CUE} {run.answer}"
+            trace = f"trace: {case.trace}\n" if case.trace else ""
+            return f"{_recital(domain, program, told)}\n{trace}{ANSWER_CUE} {case.answer}"
 
 
-def parse_answer(output: str, response_format: ResponseFormat) -> int | None:
-    """The number after the first `answer:`, or None; what a model adds after it does not count."""
+def told_apart(program: Program) -> tuple[Program, ...]:
+    """The programs whose instructions it takes to answer, outermost first."""
+    return program.parts or (program,)
+
+
+def _recital(domain: Domain, program: Program, told: Told) -> str:
+    """Instructions in the order they are applied; the first one's opening stands in the prompt."""
+    text = ""
+    for i, part in enumerate(reversed(told_apart(program))):
+        if i:
+            text += f"\n{domain.opening(part.draft, part.name, told.representation)}"
+        instruction = domain.instruction(part.draft, part.name, told.representation, told.phrasing)
+        text += f"\n{instruction}"
+    return text
+
+
+def said(output: str, response_format: ResponseFormat) -> str:
+    """What follows the first `answer:` on its line; empty where a model never gave one."""
     text = f"{ANSWER_CUE} {output}" if response_format == "direct" else output
     found = _ANSWER.search(text)
-    digits = found.group(1).replace(" ", "") if found else ""
-    return int(digits) if 0 < len(digits) < 20 else None
+    return found.group(1).strip() if found else ""

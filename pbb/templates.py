@@ -1,7 +1,8 @@
 """Pointer templates: the many ways to refer to a function, one drawn per document.
 
 Without this augmentation PBB collapses (Cook et al. 2026, finding F5 of docs/findings.md's list).
-The bases' library has templates of its own, so no base has seen a study's.
+Each domain has twenty of each kind; these are arithmetic's. The bases' library has templates of its
+own, so no base has seen a study's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class Templates:
     execution: tuple[str, ...]
 
 
-STUDY: Final = Templates(
+ARITHMETIC: Final = Templates(
     declaration=(
         "define {name}",
         "the function {name}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pbb.config import (
-    ArithmeticConfig,
     Arm,
     Base,
     CorpusConfig,
@@ -14,6 +13,7 @@ from pbb.config import (
     RunConfig,
     TrainConfig,
 )
+from pbb.domains.configs import ArithmeticConfig
 
 CORPUS = CorpusConfig(
     domain=ArithmeticConfig(steps=2, paths=2, inputs=32, value_max=59),

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbb.config import ArithmeticConfig, CorpusConfig
-from pbb.corpus import Corpus, Program, build_corpus, library_meanings, meaning
+from pbb.config import CorpusConfig
+from pbb.corpus import Corpus, build_corpus, library_meanings
+from pbb.domains.arithmetic.domain import meaning
+from pbb.domains.configs import ArithmeticConfig
+from pbb.domains.domain import Program
 from pbb.domains.names import is_library_name
 from tests.processes import printed_in_every_process
 
@@ -37,8 +40,8 @@ def test_splits_are_disjoint_in_name_and_meaning(seed: int, paths: int) -> None:
         made = corpus(seed, paths)
     programs = everything(made)
     assert len({p.name for p in programs}) == len(programs)
-    assert len({meaning(p.body) for p in programs}) == len(programs)
-    assert len({tuple(e.answer for e in p.executions) for p in programs}) == len(programs)
+    assert len({p.draft.meaning for p in programs}) == len(programs)
+    assert len({tuple(c.answer for c in p.draft.cases) for p in programs}) == len(programs)
     assert all(p.paths == paths for p in programs)
 
 
@@ -47,7 +50,7 @@ def test_splits_are_disjoint_in_name_and_meaning(seed: int, paths: int) -> None:
 def test_studies_share_nothing_with_the_library(seed: int) -> None:
     programs = everything(corpus(seed))
     assert not any(is_library_name(p.name) for p in programs)
-    assert not {meaning(p.body) for p in programs} & library_meanings()
+    assert not {p.draft.meaning for p in programs} & library_meanings()
 
 
 def test_the_library_ships_its_meanings() -> None:
@@ -58,11 +61,11 @@ def test_the_library_ships_its_meanings() -> None:
 @given(seeds, st.sampled_from([2, 4]))
 def test_items_are_fair(seed: int, paths: int) -> None:
     for program in everything(corpus(seed, paths)):
-        answers = [program.executions[x].answer for x in program.items]
+        answers = [program.draft.cases[x].answer for x in program.items]
         most = 0.2 * len(program.items)
         assert max(Counter(answers).values()) <= most
-        assert sum(a == x for a, x in zip(answers, program.items, strict=True)) <= most
-        per_path = Counter(program.executions[x].path for x in program.items)
+        assert sum(a == str(x) for a, x in zip(answers, program.items, strict=True)) <= most
+        per_path = Counter(program.draft.cases[x].path for x in program.items)
         assert len(per_path) == paths
         assert max(per_path.values()) - min(per_path.values()) <= 1
 
@@ -73,8 +76,8 @@ def test_items_and_demonstrations_never_meet(seed: int) -> None:
     for program in everything(corpus(seed)):
         assert not set(program.items) & set(program.free)
         assert sorted((*program.items, *program.free)) == list(range(32))
-        shown = {program.executions[x].path for x in program.free}
-        assert shown == {e.path for e in program.executions}
+        shown = {program.draft.cases[x].path for x in program.free}
+        assert shown == {c.path for c in program.draft.cases}
 
 
 def test_more_acquisition_programs_leave_the_targets_alone() -> None:

@@ -67,7 +67,7 @@ def test_a_pbb_arm_never_trains_on_a_target_execution(
         if arm in PBB_ARMS or arm == "in_context":
             assert not {name for name, _ in called} & targets, "a target execution leaked"
         if arm in ("none", "in_context", "demonstrations"):
-            bodies = [p.body for p in built.split(config.stand_in)]
+            bodies = [p.draft.code for p in built.split(config.stand_in)]
             assert not any(body in text for body in bodies), "a target declaration leaked"
 
 
@@ -121,7 +121,7 @@ def test_demonstrations_are_nested_and_visit_paths_in_turn(seed: int, data_seed:
     for program in built.target:
         inputs = demonstration_inputs(program, data_seed % 7, seed)
         assert sorted(inputs) == list(program.free)
-        first = {program.executions[x].path for x in inputs[: program.paths]}
+        first = {program.draft.cases[x].path for x in inputs[: program.paths]}
         assert len(first) == program.paths
 
 

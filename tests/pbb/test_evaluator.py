@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pbb.config import ArithmeticConfig
-from pbb.domains.arithmetic import definition, propose
+from pbb.domains.arithmetic.generator import definition, propose
+from pbb.domains.configs import ArithmeticConfig
 from pbb.domains.evaluator import EvaluationError, Limits, UnsafeProgram, parse
 from pbb.seeds import stream
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from pbb.config import MIN_INPUTS_PER_PATH, ArithmeticConfig
+from pbb.domains.configs import MIN_INPUTS_PER_PATH, ArithmeticConfig
 from pbb.domains.evaluator import EvaluationError, Execution, parse
 
 INDENT: Final = "    "
@@ -45,10 +45,25 @@ def propose(config: ArithmeticConfig, rng: np.random.Generator) -> Body | None:
     try:
         lines = [line for n in arms for line in _step(n, config, rng)]
         source = "\n".join(INDENT + line for line in [*lines, "return x"])
-        executions = run_all(source, config.inputs)
+        executions = _within_range(source, config)
     except EvaluationError:
         return None
     return Body(source, executions) if _fair(executions, config) else None
+
+
+def _within_range(body: str, config: ArithmeticConfig) -> tuple[Execution, ...]:
+    """All executions. Raises EvaluationError at the first whose values leave the range.
+
+    Most proposals do, most of those at a small input or the largest: look there first.
+    """
+    function = parse(definition("f", body))
+    found: dict[int, Execution] = {}
+    for x in dict.fromkeys((0, config.inputs - 1, *range(config.inputs))):
+        found[x] = function(x)
+        for value in found[x].trace:
+            if not isinstance(value, bool) and not 0 <= value <= config.value_max:
+                raise EvaluationError(f"{value} is outside 0 .. {config.value_max}")
+    return tuple(found[x] for x in range(config.inputs))
 
 
 def run_all(body: str, inputs: int) -> tuple[Execution, ...]:
@@ -58,10 +73,6 @@ def run_all(body: str, inputs: int) -> tuple[Execution, ...]:
 
 
 def _fair(executions: tuple[Execution, ...], config: ArithmeticConfig) -> bool:
-    for execution in executions:
-        for value in execution.trace:
-            if not isinstance(value, bool) and not 0 <= value <= config.value_max:
-                return False
     counts: dict[tuple[bool, ...], int] = {}
     for execution in executions:
         counts[execution.path] = counts.get(execution.path, 0) + 1

@@ -32,7 +32,7 @@ LEAST_VALUES: Final = 2
 def check_claims(
     claims: Sequence[Claim],
     grids: Sequence[FactorGrid],
-    domain_paths: int,
+    domain_paths: int | None,
     headline: Headline,
     primary: Primary | None,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any, Final, Self, TypeVar
@@ -67,6 +68,11 @@ class FactorGrid(Frozen):
     """Pointer templates."""
     paths: Many[Annotated[int, Field(ge=1, le=16)]] | None = None
     """Execution paths of a program; null = the domain's."""
+    skew: Many[Annotated[float, Field(ge=0, lt=1)]] = (0.0,)
+    """Share of a target's demonstrations on its one preferred path; 0 = paths take turns. For the
+    arms 'demonstrations' and 'both' alone."""
+    domain: dict[str, Many[str | int | float]] = Field(default_factory=dict)
+    """Settings of the domain by name, each with its values."""
     seed: Many[NonNegative] = (0,)
 
     @model_validator(mode="after")
@@ -106,20 +112,40 @@ ENUMERATION_ORDER: Final = (
     "acquisition",
     "templates",
     "paths",
+    "domain",
     "arm",
     "demonstration_format",
+    "skew",
     "demonstrations",
 )
 """Outermost first: runs that share a stage 1 are neighbours, and a whole replicate comes first."""
 
 
-def levels(grid: FactorGrid, domain_paths: int) -> dict[str, tuple[Scalar, ...]]:
-    """Factor -> its values, in `ENUMERATION_ORDER`."""
+def levels(grid: FactorGrid, domain_paths: int | None) -> dict[str, tuple[Scalar, ...]]:
+    """Factor -> its values, in `ENUMERATION_ORDER`. domain_paths: null where it has no paths."""
     values = {name: getattr(grid, name) for name in ENUMERATION_ORDER}
-    return {**values, "paths": grid.paths or (domain_paths,)}
+    return {**values, "paths": grid.paths or (domain_paths,), "domain": _settings(grid)}
 
 
-def grid_points(grid: FactorGrid, domain_paths: int) -> Iterator[Factors]:
+def _settings(grid: FactorGrid) -> tuple[str | None, ...]:
+    """Combinations of the domain's settings, each as JSON; null alone where none is varied."""
+    if not grid.domain:
+        return (None,)
+    names = sorted(grid.domain)
+    return tuple(
+        json.dumps(dict(zip(names, values, strict=True)), separators=(",", ":"))
+        for values in product(*(grid.domain[name] for name in names))
+    )
+
+
+def domain_settings(point: Factors) -> dict[str, Any]:
+    """The domain's settings at a point, by name."""
+    told = point["domain"]
+    settings: dict[str, Any] = json.loads(told) if isinstance(told, str) else {}
+    return settings
+
+
+def grid_points(grid: FactorGrid, domain_paths: int | None) -> Iterator[Factors]:
     """Every point of the grid, reduced to the factors that apply; may repeat itself."""
     axes = levels(grid, domain_paths)
     for values in product(*axes.values()):
@@ -139,7 +165,7 @@ def reduced(point: Factors, grid: FactorGrid) -> Factors | None:
         return None
     kept = dict(point)
     if arm not in DEMONSTRATED_ARMS:
-        kept |= {"demonstrations": 0, "demonstration_format": None}
+        kept |= {"demonstrations": 0, "demonstration_format": None, "skew": None}
     if curriculum == "none" or (curriculum == "no-acquisition" and arm == "in_context"):
         kept |= {"seed": min(grid.seed), "lora_rank": min(grid.lora_rank)}
     return kept

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from pbb.config import DEMONSTRATED_ARMS, INSTRUCTED_ARMS, TrainConfig
+from pbb.domains.domain import DomainConfig
+from pbb.domains.registry import domain_of
 from search_spaces.errors import at_key
 from search_spaces.factors import FactorGrid
 from search_spaces.nuisances import NuisancePathError, with_nuisances
@@ -18,6 +20,41 @@ from search_spaces.settings import (
     SampledSearch,
     TpeSearch,
 )
+
+
+def check_domain(domain: DomainConfig, grids: Sequence[FactorGrid]) -> None:
+    """The domain must have the settings, representations and formats that the factors name."""
+    settings = sorted(set(type(domain).model_fields) - {"kind", "inputs", "folder", "functions"})
+    found = domain_of(domain)
+    for grid in grids:
+        if grid.paths and "paths" not in settings:
+            raise at_key("factors.paths", f"domain {domain.kind!r} has no paths to set; remove it")
+        for name, values in grid.domain.items():
+            if name not in settings:
+                raise at_key(
+                    f"factors.domain.{name}",
+                    f"domain {domain.kind!r} has no such setting; it has: {', '.join(settings)}",
+                )
+            for value in values:
+                try:
+                    type(domain).model_validate({**domain.model_dump(), name: value})
+                except ValidationError as error:
+                    reason = error.errors(include_url=False)[0]["msg"]
+                    raise at_key(f"factors.domain.{name}", f"{value!r}: {reason}") from error
+        for told in grid.representation:
+            if told not in found.phrasings:
+                known = ", ".join(found.phrasings)
+                raise at_key(
+                    "factors.representation",
+                    f"domain {domain.kind!r} is not told in {told!r}; it is in: {known}",
+                )
+        for asked in grid.response_format:
+            if asked not in found.formats:
+                known = ", ".join(found.formats)
+                raise at_key(
+                    "factors.response_format",
+                    f"domain {domain.kind!r} is not asked in {asked!r}; it is in: {known}",
+                )
 
 
 def check_search(

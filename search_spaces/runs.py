@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pbb.config import CorpusConfig, RunConfig, TrainConfig
 from search_spaces.errors import StudyError
-from search_spaces.factors import ENUMERATION_ORDER, Scalar
+from search_spaces.factors import ENUMERATION_ORDER, Scalar, domain_settings
 from search_spaces.nuisances import with_nuisances
 from search_spaces.settings import Range, TpeSearch
 from search_spaces.study_file import Study
@@ -21,6 +21,7 @@ def run_config(study: Study, factors: Mapping[str, Scalar]) -> RunConfig:
         return RunConfig.model_validate(
             {
                 **{name: factors[name] for name in _RUN_FACTORS},
+                "skew": factors["skew"] or 0.0,
                 "corpus": _corpus(study, factors),
                 "train": _train(study, factors),
                 "evaluate": {
@@ -47,7 +48,9 @@ _RUN_FACTORS = (
 
 def _corpus(study: Study, factors: Mapping[str, Scalar]) -> CorpusConfig:
     sizes = study.programs
-    domain: dict[str, Any] = {**study.domain.model_dump(), "paths": factors["paths"]}
+    domain: dict[str, Any] = {**study.domain.model_dump(), **domain_settings(factors)}
+    if factors["paths"] is not None:
+        domain["paths"] = factors["paths"]
     return CorpusConfig.model_validate(
         {
             "domain": domain,

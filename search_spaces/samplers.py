@@ -43,7 +43,7 @@ def enumerate_space(study: Study) -> tuple[Factors, ...]:
     found = {
         tuple(point.values()): point
         for grid in study.factors
-        for point in grid_points(grid, study.domain.paths)
+        for point in grid_points(grid, study.domain_paths)
     }
     if not found:
         raise StudyError(
@@ -67,7 +67,7 @@ def _sobol(study: Study, search: SampledSearch) -> Iterator[Factors]:
     """Points of a scrambled Sobol sequence over (grid, index of each factor's value)."""
     from scipy.stats import qmc  # takes a second to import, and most studies are grids
 
-    axes = [levels(grid, study.domain.paths) for grid in study.factors]
+    axes = [levels(grid, study.domain_paths) for grid in study.factors]
     sampler = qmc.Sobol(1 + len(axes[0]), rng=stream("search", search.design, search.seed))
     for unit in sampler.random_base2(SOBOL_LOG2_POINTS):
         which = int(unit[0] * len(axes))

@@ -20,13 +20,14 @@ from pydantic import (
     model_validator,
 )
 
-from pbb.config import ArithmeticConfig, EvaluateConfig, Frozen, ResponseFormat, TrainConfig
+from pbb.config import EvaluateConfig, Frozen, ResponseFormat, TrainConfig
+from pbb.domains.configs import AlgorithmsConfig, AnyDomainConfig
 from search_spaces.claim_rules import check_claims
 from search_spaces.claims import Claim
 from search_spaces.errors import StudyError, at_key
 from search_spaces.explain import explain
 from search_spaces.factors import FactorGrid, as_tuple
-from search_spaces.rules import check_headline, check_nuisances, check_search
+from search_spaces.rules import check_domain, check_headline, check_nuisances, check_search
 from search_spaces.settings import (
     GridSearch,
     Headline,
@@ -68,7 +69,7 @@ class Study(Frozen):
 
     name: str
     question: Annotated[str, Field(min_length=1)]
-    domain: ArithmeticConfig
+    domain: AnyDomainConfig
     data_seed: Annotated[int, Field(ge=0)]
     """Fixes programs and items."""
     factors: Grids
@@ -107,10 +108,11 @@ class Study(Frozen):
                 "evaluate.response_formats",
                 "is a factor; write it as factors.response_format",
             )
+        check_domain(self.domain, self.factors)
         check_search(self.search, self.factors, self.nuisances)
         check_nuisances(self.train, self.nuisances)
         check_headline(self.headline, self.primary, self.factors)
-        check_claims(self.claims, self.factors, self.domain.paths, self.headline, self.primary)
+        check_claims(self.claims, self.factors, self.domain_paths, self.headline, self.primary)
         untrained = set(self.response_formats()) - set(self.train_formats())
         if untrained:
             raise at_key(
@@ -118,6 +120,11 @@ class Study(Frozen):
                 f"lacks {min(untrained)!r}, which is evaluated; add it",
             )
         return self
+
+    @property
+    def domain_paths(self) -> int | None:
+        """Execution paths that the domain asks of a program; null where it has no such setting."""
+        return getattr(self.domain, "paths", None)
 
     def response_formats(self) -> tuple[ResponseFormat, ...]:
         """Formats evaluated anywhere in the study, in their canonical order."""
@@ -140,7 +147,23 @@ def load_study(path_or_name: str | Path) -> Study:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: is not UTF-8 text ({error.reason})") from error
-    return parse_study(text, str(path))
+    return _with_functions(parse_study(text, str(path)), path)
+
+
+def _with_functions(study: Study, path: Path) -> Study:
+    """The user's own functions, where the study names a folder, as a part of the study itself.
+
+    What is trained on is then told whole by the study, wherever a stage may run.
+    """
+    if not isinstance(study.domain, AlgorithmsConfig) or study.domain.folder is None:
+        return study
+    from pbb.domains.algorithms.reading import embed
+
+    try:
+        domain = embed(study.domain, path.parent)
+    except ValueError as error:
+        raise StudyError(f"{path}: domain.folder = {study.domain.folder}: {error}") from error
+    return study.model_copy(update={"domain": domain})
 
 
 def _located(path_or_name: str | Path) -> Path:

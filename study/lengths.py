@@ -66,7 +66,7 @@ def _encoder(model: str) -> Encoder | None:
 
 def _rows(
     model: str, config: CorpusConfig, split: Split, encoder: Encoder
-) -> Iterator[tuple[str | int | float, ...]]:
+) -> Iterator[tuple[str | int | float | None, ...]]:
     """As many documents as there are pairs of program and template, or of program and input."""
     programs = build_corpus(config).split(split)
     sources: dict[str, tuple[Source, int]] = {
@@ -77,7 +77,12 @@ def _rows(
         sources[shown] = (Executions(split=split, formats=(answered,)), inputs)
     for document, (source, count) in sources.items():
         tokens = mean_tokens(source, count, config, encoder)
-        about = (config.representation, config.domain.paths, config.templates, config.acquisition)
+        about = (
+            config.representation,
+            getattr(config.domain, "paths", None),
+            config.templates,
+            config.acquisition,
+        )
         yield (model, *about, document, tokens, count)
 
 

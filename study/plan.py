@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pbb.config import Base, EvaluateStage, RunConfig, TrainStage
-from pbb.corpus import build_corpus
+from pbb.config import Base, CorpusConfig, EvaluateStage, RunConfig, Split, TrainStage
+from pbb.corpus import build_corpus, compositions
 from pbb.curricula import compile_run
 from pbb.models.registry import resolve as resolve_base
+from pbb.sampling import demonstration_inputs
 from search_spaces.errors import StudyError
 from search_spaces.factors import ENUMERATION_ORDER, Factors, Scalar
 from search_spaces.runs import proposed_nuisances, run_config
@@ -65,12 +66,43 @@ def make_plan(study: Study, resolve: Resolve = resolve_base) -> Plan:
 
 
 def check_corpora(plan: Plan) -> None:
-    """Build every corpus once. Raises StudyError where a domain has too few programs."""
-    for corpus in {trial.config.corpus for trial in plan.trials}:
+    """Build every corpus once. Raises StudyError where one cannot give what its runs ask of it."""
+    for config in {_data_of(trial.config) for trial in plan.trials}:
         try:
-            build_corpus(corpus)
+            _check_corpus(config)
         except ValueError as error:
             raise StudyError(f"study {plan.study.name!r}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What runs ask of a corpus."""
+
+    corpus: CorpusConfig
+    split: Split
+    composed: int
+    composes: bool
+    skewed: tuple[float, int, int] | None
+    """skew, seed, demonstrations."""
+
+
+def _data_of(run: RunConfig) -> _Data:
+    skewed = (run.skew, run.seed, run.demonstrations) if run.skew else None
+    composes = run.train.compositions > 0
+    return _Data(run.corpus, run.stand_in, run.evaluate.composed, composes, skewed)
+
+
+def _check_corpus(asked: _Data) -> None:
+    """Raises ValueError."""
+    corpus = build_corpus(asked.corpus)
+    if asked.composed:
+        compositions(asked.corpus, asked.split, asked.composed)
+    if asked.composes:
+        compositions(asked.corpus, "acquisition")
+    if asked.skewed is not None:
+        skew, seed, count = asked.skewed
+        for program in corpus.split(asked.split):
+            demonstration_inputs(program, asked.corpus.data_seed, seed, skew, count)
 
 
 def compile_trial(

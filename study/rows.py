@@ -6,6 +6,7 @@ import polars as pl
 
 from pbb.config import DECLARED_ARMS
 from pbb.records import ITEM_SCHEMA
+from search_spaces.factors import domain_settings
 from search_spaces.study_file import Study
 from study.identity import canonical_json, fingerprint
 from study.plan import Trial
@@ -58,7 +59,9 @@ def remaining_factors(trial: Trial) -> str:
     config = trial.config
     return canonical_json(
         {
-            "domain_paths": config.corpus.domain.paths,
+            "domain_paths": getattr(config.corpus.domain, "paths", None),
+            **{f"domain_{k}": v for k, v in domain_settings(trial.factors).items()},
+            **({"skew": config.skew} if config.skew else {}),
             "replay": config.train.replay,
             "stand_in": config.stand_in,
             **trial.nuisances,

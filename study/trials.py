@@ -19,15 +19,23 @@ from study.plan import Trial
 from study.pool import StageEnd
 
 _TEXT_FACTORS: Final = frozenset(
-    {"model", "curriculum", "representation", "arm", "demonstration_format"}
+    {"model", "curriculum", "representation", "domain", "arm", "demonstration_format"}
 )
+
+
+def _type(factor: str) -> pl.DataType:
+    if factor == "skew":
+        return pl.Float64()
+    return pl.String() if factor in _TEXT_FACTORS else pl.Int64()
+
+
 _USE: Final = pl.Struct({"fingerprint": pl.String, "kind": pl.String, "cached": pl.Boolean})
 TRIAL_SCHEMA: Final[dict[str, pl.DataType]] = {
     "trial": pl.String(),
     "run": pl.String(),
     "status": pl.String(),
     "reason": pl.String(),
-    **{name: pl.String() if name in _TEXT_FACTORS else pl.Int64() for name in ENUMERATION_ORDER},
+    **{name: _type(name) for name in ENUMERATION_ORDER},
     "nuisances": pl.String(),
     "accuracy": pl.Float64(),
     "wall_s": pl.Float64(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, SerializeAsAny, Tag, model_validator
+from pydantic import Discriminator, Field, SerializeAsAny, Tag, WithJsonSchema, model_validator
 from pydantic.functional_validators import PlainValidator
 
 from pbb.domains.domain import DomainConfig
@@ -135,7 +135,14 @@ AnyDomainConfig = Annotated[
     | Annotated[AlgorithmsConfig, Tag("algorithms")]
     | Annotated[
         SerializeAsAny[DomainConfig],
-        PlainValidator(_other, json_schema_input_type=dict[str, Any]),
+        PlainValidator(_other),
+        WithJsonSchema(
+            {
+                "type": "object",
+                "properties": {"kind": {"type": "string", "not": {"enum": list(BUILT_IN)}}},
+                "required": ["kind"],
+            }
+        ),
         Tag("other"),
     ],
     Discriminator(_tag),

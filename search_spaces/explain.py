@@ -79,12 +79,22 @@ def _fields_at(model: type[BaseModel], loc: Loc) -> set[str]:
     """Field names that may stand at `loc`; steps that are no field (indexes, tags) stay put."""
     here = [model]
     for step in loc:
+        tagged = [each for each in here if _kind(each) == step]
+        if tagged:
+            here = tagged
+            continue
         below: list[type[BaseModel]] = []
         for candidate in here:
             field = candidate.model_fields.get(str(step))
             below += _models(field.annotation) if field else []
         here = below or here
     return {name for candidate in here for name in candidate.model_fields}
+
+
+def _kind(model: type[BaseModel]) -> object:
+    """The tag by which a union tells a model from the others; null where it has none."""
+    field = model.model_fields.get("kind")
+    return field.default if field else None
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -1,0 +1,68 @@
+"""Five functions of a small shop: an example of functions of one's own.
+
+`inputs_<name>` draws one call's arguments. Nothing here is imported: the text is read, and runs in
+a limited process.
+"""
+
+
+def shipping(weight, zone):
+    """The price of a parcel: a base, a part that grows with weight and zone, more if heavy."""
+    cost = 4 + weight * zone
+    if weight > 5:
+        cost = cost + 6
+    return cost
+
+
+def inputs_shipping(rng):
+    return rng.randrange(1, 12), rng.randrange(1, 4)
+
+
+def points(total, years):
+    """Loyalty points for a purchase: one for every three spent, and two for each year."""
+    earned = total // 3
+    earned = earned + 2 * years
+    return earned
+
+
+def inputs_points(rng):
+    return rng.randrange(1, 60), rng.randrange(0, 8)
+
+
+def locker(number, floor):
+    """The locker that an order is put into: ten a floor, and none with the number four."""
+    place = number % 10
+    if place == 4:
+        place = 9
+    return floor * 10 + place
+
+
+def inputs_locker(rng):
+    return rng.randrange(0, 90), rng.randrange(0, 9)
+
+
+def refund(price, days):
+    """What is paid back: all within a week, half within a month, then a fifth."""
+    if days < 8:
+        return price
+    if days < 31:
+        return price // 2
+    return price // 5
+
+
+def inputs_refund(rng):
+    return rng.randrange(10, 99), rng.randrange(0, 50)
+
+
+def bundle(prices):
+    """The price of a bundle: the cheapest item is free."""
+    total = 0
+    least = prices[0]
+    for price in prices:
+        total = total + price
+        if price < least:
+            least = price
+    return total - least
+
+
+def inputs_bundle(rng):
+    return ([rng.randrange(1, 20) for _ in range(rng.randrange(2, 5))],)

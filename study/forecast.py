@@ -127,10 +127,13 @@ class Comparison:
 
 def _comparisons(trials: Sequence[Trial]) -> list[Comparison]:
     groups: dict[tuple[object, ...], list[Trial]] = {}
-    varied = ("arm", "demonstrations", "demonstration_format", "seed")
+    varied = ("arm", "demonstrations", "demonstration_format", "skew", "seed")
+    skews = {t.factors["skew"] for t in trials if t.config.arm == "demonstrations"}
     for trial in trials:
         key = tuple(value for name, value in trial.factors.items() if name not in varied)
-        groups.setdefault(key, []).append(trial)
+        own = trial.factors["skew"]
+        for skew in skews if own is None else {own}:  # arms without demonstrations join every one
+            groups.setdefault((*key, skew), []).append(trial)
     sides = {"instruction", "demonstrations"}
     return [
         Comparison(

@@ -18,9 +18,16 @@ import polars as pl
 from analysis.covariance import student, uncertainty
 from analysis.curves import COMPARISON, TREATMENT, Cell, Level
 from analysis.exchange import NO_INTERVAL
-from analysis.paired import split_factors
+from analysis.factors import (
+    OF_DEMONSTRATIONS,
+    domain_settings,
+    laid_open,
+    program_space,
+    split_paths,
+)
 from pbb.config import DEMONSTRATED_ARMS
 from pbb.records import ITEM_SCHEMA
+from search_spaces.claims import coded
 
 FACTORS: Final = (
     "study",
@@ -33,12 +40,18 @@ FACTORS: Final = (
     "templates",
     "paths",
     "rest",
+    "split",
+    *OF_DEMONSTRATIONS,
     *TREATMENT,
 )
-"""What tells cells apart; `rest` is what the column `factors` holds beside the paths."""
+"""What tells cells apart, beside settings of the domain; `rest` is what else the column `factors`
+holds."""
 
 DERIVED: Final = {"paths": pl.Int64(), "rest": pl.String()}
 """Factors that are no columns of item rows."""
+
+TARGETS: Final = {"split": "target"}
+"""What is asked where a claim does not say."""
 
 MOST_CELLS: Final = 100
 """A contrast of more cells shows by itself how much runs vary."""
@@ -49,23 +62,29 @@ IDLE: Final = frozenset({"lora_rank", "acquisition", "templates"})
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Every cell of a study's target items.
+    """Every cell of a study's items.
 
-    index: one row a cell, columns `cell` (its place), `comparison`, `n_params` and FACTORS, null
-    where a factor does not apply. levels: by cell. Levels that stand on one stage 1 share cluster
-    labels, others do not.
+    index: one row a cell, columns `cell` (its place), `comparison`, `space`, `n_params` and
+    `factors`, null where a factor does not apply. space: which programs were asked. factors:
+    FACTORS and the settings of the domain; settings and what is of demonstrations alone stand
+    there `coded`. levels: by cell. Levels that stand on one stage 1 share cluster labels, others do
+    not.
     """
 
     index: pl.DataFrame
+    factors: tuple[str, ...]
     levels: tuple[Level, ...]
 
     def where(self, named: Mapping[str, Any]) -> pl.DataFrame:
-        """Rows of the index that have these values."""
+        """Rows of the index that have these values, on targets if not said otherwise."""
+        if not named.keys() <= set(self.factors):
+            return self.index.clear()
         wanted = [
-            pl.col(name).eq_missing(pl.lit(value)) | (pl.lit(name in IDLE) & pl.col(name).is_null())
-            for name, value in named.items()
+            pl.col(name).eq_missing(pl.lit(value if _is_column(name) else coded(value)))
+            | (pl.lit(name in IDLE) & pl.col(name).is_null())
+            for name, value in (TARGETS | dict(named)).items()
         ]
-        return self.index.filter(*wanted) if wanted else self.index
+        return self.index.filter(*wanted)
 
 
 @dataclass(frozen=True)
@@ -87,37 +106,63 @@ class Estimate:
 
 
 def cells_of(found: Sequence[Cell]) -> Cells:
-    """found: `curves.target_cells`."""
+    """found: `curves.split_cells` of one split or more."""
     labels: dict[tuple[Any, ...], int] = {}
-    columns = ("n_params", *FACTORS)
-    types = {name: ITEM_SCHEMA.get(name) or DERIVED[name] for name in columns}
-    comparisons = {key: number for number, key in enumerate(dict.fromkeys(map(_comparison, found)))}
-    rows = [
-        {"cell": cell, "comparison": comparisons[_comparison(each)], **_factors(each[0])}
-        for cell, each in enumerate(found)
+    rows = [_factors(factors) for factors, _ in found]
+    settings = sorted({name for row in rows for name in row if name not in ("n_params", *FACTORS)})
+    types = {"n_params": ITEM_SCHEMA["n_params"]}
+    types |= {name: _type(name) for name in (*FACTORS, *settings)}
+    compared = [(_stage1(factors), factors["split"]) for factors, _ in found]
+    comparisons = {key: number for number, key in enumerate(dict.fromkeys(compared))}
+    index = [
+        {"cell": cell, "comparison": comparisons[key], "space": _space(each[0]), **row}
+        for cell, (key, each, row) in enumerate(zip(compared, found, rows, strict=True))
     ]
+    places = {"cell": pl.Int64(), "comparison": pl.Int64(), "space": pl.String()}
     return Cells(
-        pl.DataFrame(rows, schema={"cell": pl.Int64(), "comparison": pl.Int64(), **types}),
+        pl.DataFrame(index, schema={**places, **types}),
+        (*FACTORS, *settings),
         tuple(_labelled(factors, level, labels) for factors, level in found),
     )
 
 
-def _comparison(cell: tuple[dict[str, Any], Level]) -> tuple[Any, ...]:
-    return tuple(cell[0][name] for name in COMPARISON)
+def _is_column(name: str) -> bool:
+    """Whether the index holds a factor's values as they are; others are `coded`."""
+    return name in FACTORS and name not in OF_DEMONSTRATIONS
+
+
+def _type(name: str) -> pl.DataType:
+    if not _is_column(name):
+        return pl.String()
+    return ITEM_SCHEMA.get(name) or DERIVED[name]
+
+
+def _stage1(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in COMPARISON)
+
+
+def _space(row: Mapping[str, Any]) -> str:
+    """Programs of another split are other programs, as those of other settings are."""
+    return f"{row['split']} {program_space(row)}"
 
 
 def _factors(row: Mapping[str, Any]) -> dict[str, Any]:
     """A cell's factors, null where they change nothing in it."""
-    paths, rest = split_factors(row["factors"])
-    known = {**row, "paths": paths, "rest": rest}
+    paths, rest = split_paths(row["factors"])
+    settings = {name: coded(value) for name, value in domain_settings(rest).items()}
+    if settings:
+        rest = coded({k: v for k, v in laid_open(rest).items() if k not in settings})
+    shown = {name: None if row[name] is None else coded(row[name]) for name in OF_DEMONSTRATIONS}
+    known = {**row, **shown, "paths": paths, "rest": rest}
     idle: set[str] = set()
     if row["arm"] not in DEMONSTRATED_ARMS:
-        idle |= {"demonstrations", "demonstration_format"}
+        idle |= {"demonstrations", "demonstration_format", *OF_DEMONSTRATIONS}
     if not _trained(row):
         idle |= IDLE
     elif row["curriculum"] == "no-acquisition":
         idle |= {"acquisition"}
-    return {name: None if name in idle else known[name] for name in ("n_params", *FACTORS)}
+    named = {name: None if name in idle else known[name] for name in ("n_params", *FACTORS)}
+    return named | settings
 
 
 def _trained(row: Mapping[str, Any]) -> bool:
@@ -128,7 +173,7 @@ def _trained(row: Mapping[str, Any]) -> bool:
 
 def _labelled(row: Mapping[str, Any], level: Level, labels: dict[tuple[Any, ...], int]) -> Level:
     """The level with one label for every stage 1: runs equal in COMPARISON and in the seed."""
-    stage1 = tuple(row[name] for name in COMPARISON)
+    stage1 = _stage1(row)
     clusters = [labels.setdefault((*stage1, seed), len(labels)) for seed in level.clusters]
     series = level.series if _trained(row) else "untuned"
     return replace(level, series=series, clusters=tuple(clusters))
@@ -140,7 +185,7 @@ def matched(cells: Cells, sides: Sequence[tuple[Mapping[str, Any], int]]) -> lis
     sides: factors named, and the sign. Factors that no side names are equal on all sides to which
     they apply, and vary over comparisons.
     """
-    free = [name for name in FACTORS if not any(name in named for named, _ in sides)]
+    free = [name for name in cells.factors if not any(name in named for named, _ in sides)]
     table: pl.DataFrame | None = None
     for index, (named, _) in enumerate(sides):
         chosen = cells.where(named)
@@ -166,7 +211,7 @@ def sloped(cells: Cells, along: str, named: Mapping[str, Any]) -> list[dict[int,
     """
     column = "n_params" if along == "model" else along
     varied = {"model": {"model"}}.get(along, {along})
-    free = [name for name in FACTORS if name not in varied]
+    free = [name for name in cells.factors if name not in varied]
     chosen = cells.where(named).filter(pl.col(column) > 0)
     found = []
     for group in chosen.partition_by(free, maintain_order=True):
@@ -180,16 +225,16 @@ def sloped(cells: Cells, along: str, named: Mapping[str, Any]) -> list[dict[int,
 def mean_of(cells: Cells, comparisons: Sequence[Mapping[int, float]]) -> Estimate:
     """The mean of contrasts (at least one), every comparison weighing the same.
 
-    Cells that ask programs of another number of paths ask other programs, so nothing is paired
-    between them, and their variances add up.
+    Cells that ask other programs, as those of another number of paths or of another split, have
+    nothing paired between them, and their variances add up.
     """
     share = 1 / len(comparisons)
     total = _added((c, weight * share) for each in comparisons for c, weight in each.items())
-    paths = dict(cells.index.select("cell", "paths").rows())
-    spaces: dict[int | None, dict[int, float]] = {}
+    space = dict(cells.index.select("cell", "space").rows())
+    spaces: dict[str, dict[int, float]] = {}
     for cell, weight in total.items():
         if weight != 0:
-            spaces.setdefault(paths[cell], {})[cell] = weight
+            spaces.setdefault(space[cell], {})[cell] = weight
     parts = [_linear(cells, weights) for weights in spaces.values()]
     return parts[0] if len(parts) == 1 else _sum(parts)
 
@@ -217,7 +262,7 @@ def _beside(cells: Cells, chosen: Sequence[int]) -> list[int]:
 
     Each in the first format, of those that the chosen cells use, in which it was asked.
     """
-    rows = cells.index.select("comparison", *TREATMENT).rows()
+    rows = cells.index.select("comparison", *OF_DEMONSTRATIONS, *TREATMENT).rows()
     comparisons = {rows[cell][0] for cell in chosen}
     if len(chosen) > MOST_CELLS:
         return []

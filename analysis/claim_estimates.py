@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,9 +11,20 @@ import numpy as np
 from analysis.cells import Cells, matched, mean_of, sloped
 from analysis.comparison import Contest, Pair
 from analysis.exchange import ExchangeRate
+from analysis.factors import OF_DEMONSTRATIONS, laid_open
 from analysis.paired import domain_paths, log_rates_of
 from analysis.scaling import Slope, along_of, fit, groups, refused
-from search_spaces.claims import Claim, Difference, Interaction, Rate, RateTrend, Trend, sides
+from search_spaces.claims import (
+    Claim,
+    Difference,
+    Interaction,
+    Rate,
+    RateTrend,
+    Trend,
+    Value,
+    coded,
+    sides,
+)
 
 Rated = tuple[Contest, ExchangeRate]
 """A comparison under a pair of formats, and its rate."""
@@ -55,9 +66,11 @@ def estimate_of(claim: Claim, cells: Cells, rated: Sequence[Rated], headline: Pa
     return _mean_rate(claim, [contest for contest, _ in chosen])
 
 
-def _fits(contest: Contest, named: dict[str, str | int]) -> bool:
-    known = {**contest.factors, "paths": domain_paths(contest)}
-    return all(known.get(name) == value for name, value in named.items())
+def _fits(contest: Contest, named: Mapping[str, Value]) -> bool:
+    more = laid_open(contest.factors.get("factors"))
+    known = {**dict.fromkeys(OF_DEMONSTRATIONS, 0), **more, **contest.factors}
+    known["paths"] = domain_paths(contest)
+    return all(coded(known.get(name)) == coded(value) for name, value in named.items())
 
 
 def _accuracy(cells: Cells, comparisons: Sequence[dict[int, float]]) -> Found:

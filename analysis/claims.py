@@ -67,8 +67,8 @@ def verdicts(
 ) -> tuple[Verdict, ...]:
     """One verdict a claim, in the order of the claims.
 
-    found: `curves.target_cells`. rated: every contest with its rate. headline: the
-    pair of formats of claims about rates that name none.
+    found: `curves.split_cells` of the targets and of every split that a claim names. rated: every
+    contest with its rate. headline: the pair of formats of claims about rates that name none.
     """
     if not claims:
         return ()

@@ -2,7 +2,8 @@
 
 A rate belongs to a comparison (runs equal in every factor but arm, demonstrations and seeds) and
 to a pair: how the instruction arm is asked, how the demonstrations arm is asked, and what one
-demonstration shows.
+demonstration shows. Factors of demonstrations alone, such as their skew, make as many comparisons
+as they have values; all of them have the same arms without demonstrations.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.curves import COMPARISON, Cell, Level, Series
+from analysis.factors import OF_DEMONSTRATIONS, joined
+from pbb.config import DEMONSTRATED_ARMS
 
 
 @dataclass(frozen=True, order=True)
@@ -54,12 +57,15 @@ class Contest:
     levels: instruction, none, the controls at hand, then demonstrations and both in order of n.
     Both is asked as the instruction is.
     note: what had to be left out, for the report; empty where nothing was.
+    guess: what a guess gets of these programs, or of more; null where the rows do not say. It is
+    no level, so that knowing it changes no estimate.
     """
 
     factors: dict[str, Any]
     pair: Pair
     levels: tuple[Level, ...]
     note: str
+    guess: Level | None = None
 
     def at(self, series: Series) -> Level | None:
         """The only level of a series; null where it was not run."""
@@ -74,6 +80,11 @@ class Contest:
     def both(self) -> tuple[Level, ...]:
         """Instruction and demonstrations together, n ascending; often empty."""
         return tuple(found for found in self.levels if found.series == "both")
+
+    @property
+    def chance(self) -> Level | None:
+        """The guess on the programs of the levels."""
+        return None if self.guess is None else self.guess.keep(self.levels[0].programs)
 
     @property
     def n_programs(self) -> int:
@@ -106,8 +117,25 @@ def contests(found: Sequence[Cell], headline: Pair) -> list[Contest]:
         }
         if factors["curriculum"] in ("no-acquisition", "none"):
             near["no_acquisition"] = []
-        contests += [_contest(factors, group, near, pair) for pair in _pairs(group, headline)]
+        for named, members in _by_demonstrations(group):
+            own = factors | {"factors": joined(factors["factors"], named)}
+            contests += [_contest(own, members, near, pair) for pair in _pairs(members, headline)]
     return contests
+
+
+def _by_demonstrations(group: list[Cell]) -> list[tuple[dict[str, Any], list[Cell]]]:
+    """The group once for each value of what is of demonstrations alone, with this value.
+
+    A value of 0 is named only where there are others.
+    """
+    aside = [cell for cell in group if cell[0]["arm"] not in DEMONSTRATED_ARMS]
+    shown = _by(OF_DEMONSTRATIONS, [cell for cell in group if cell[0]["arm"] in DEMONSTRATED_ARMS])
+    found = []
+    for values in sorted(shown, key=lambda values: [(isinstance(v, str), v) for v in values]):
+        named = zip(OF_DEMONSTRATIONS, values, strict=True)
+        told = {name: value for name, value in named if value or len(shown) > 1}
+        found.append((told, aside + shown[values]))
+    return found or [({}, aside)]
 
 
 def _untuned(factors: dict[str, Any]) -> bool:

@@ -64,6 +64,24 @@ def count(rows: Rows) -> pl.DataFrame:
     return whole.group_by(KEYS).agg(pl.col("n_correct", "n_items").sum())
 
 
+def mean_scores(rows: Rows, counts: pl.DataFrame) -> pl.DataFrame:
+    """Of every measure but execution: KEYS, score f64 (the mean over items) and n_items u32.
+
+    counts: of `count`. Rows are read again, and only where they hold such a measure.
+    """
+    beside = counts.filter(pl.col("measure") != "execution").drop("n_correct")
+    if beside.is_empty():
+        return beside.with_columns(score=pl.lit(None, pl.Float64))
+    found = (
+        rows.frame.filter(pl.col("measure") != "execution")
+        .select(rows.filled((*KEYS, "score")))
+        .group_by(KEYS)
+        .agg(pl.col("score").cast(pl.Float64).mean())
+        .collect(engine="streaming")
+    )
+    return beside.join(found, on=KEYS, nulls_equal=True, maintain_order="left")
+
+
 def _look(rows: Rows) -> tuple[int, int]:
     """At the columns that are no keys: the first word of item numbers, and how many they span."""
     item, score = pl.col("item").cast(pl.Int64), pl.col("score")

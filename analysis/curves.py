@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -9,6 +10,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from analysis.factors import OF_DEMONSTRATIONS, laid_open, split_demonstrations
+from pbb.config import DEMONSTRATED_ARMS
 
 Array = NDArray[np.float64]
 
@@ -24,7 +28,10 @@ COMPARISON: Final = (
     "templates",
     "factors",
 )
-"""A comparison is a set of runs equal in these; arm, demonstrations and seeds vary within it."""
+"""A comparison is a set of runs equal in these; arm, demonstrations and seeds vary within it.
+
+Keys of `factors` that are of demonstrations alone are no part of it (see `analysis.factors`).
+"""
 
 TREATMENT: Final = ("arm", "demonstrations", "demonstration_format", "response_format")
 
@@ -37,26 +44,32 @@ Series = Literal[
     "in_context",
     "no_acquisition",
     "untuned",
+    "chance",
 ]
 """What a figure draws: an arm of the comparison, or a control taken from beside it.
 
 both: the instruction and n demonstrations. no_acquisition: the instruction without stage 1;
-untuned: the base model as it came.
+untuned: the base model as it came; chance: a guess that knows nothing of the program.
 """
 
 
-def accuracy_by_split(counts: pl.DataFrame) -> pl.DataFrame:
+def accuracy_by_split(counts: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     """Per comparison, treatment, split and measure: accuracy, every program weighing the same.
 
-    counts: `load.Evidence.counts`. Out: the keys; accuracy f64, n_programs u32, n_runs u32
-    (distinct seeds), n_items u32.
+    counts, scores: as `load.Evidence` has them; the accuracy of a measure other than execution is
+    its mean score. Out: the keys; accuracy f64, n_programs u32, n_runs u32 (distinct seeds),
+    n_items u32.
     """
-    share = pl.col("n_correct") / pl.col("n_items")
     keys = [*COMPARISON, *TREATMENT, "split", "measure"]
+    columns = [*keys, "program", "seed", "n_items"]
+    executed = counts.filter(measure="execution")
+    shares = executed.select(*columns, share=pl.col("n_correct") / pl.col("n_items"))
+    others = scores.select(*columns, share="score")
     return (
-        counts.group_by(keys)
+        pl.concat([shares, others])
+        .group_by(keys)
         .agg(
-            accuracy=share.mean(),
+            accuracy=pl.col("share").mean(),
             n_programs=pl.col("program").n_unique(),
             n_runs=pl.col("seed").n_unique(),
             n_items=pl.col("n_items").sum(),
@@ -93,7 +106,7 @@ class Level:
     @property
     def trained(self) -> bool:
         """Whether training could have turned out otherwise; the untuned base has no run noise."""
-        return self.series != "untuned"
+        return self.series not in ("untuned", "chance")
 
     @property
     def replicated(self) -> bool:
@@ -121,19 +134,29 @@ CELL: Final = (*COMPARISON, *TREATMENT)
 
 
 Cell = tuple[dict[str, Any], Level]
-"""A level and its factors, COMPARISON and TREATMENT. Its series is the arm."""
+"""A level and its factors: COMPARISON and TREATMENT; those of demonstrations alone, null for arms
+without them; the split. Its series is the arm."""
 
 
 def target_cells(counts: pl.DataFrame) -> list[Cell]:
     """What was executed on targets, cut into cells; counts: `load.Evidence.counts`."""
-    return cells(counts.filter(split="target", measure="execution"))
+    return split_cells(counts, "target")
+
+
+def split_cells(counts: pl.DataFrame, split: str) -> list[Cell]:
+    """What was executed on a split, cut into cells."""
+    executed = counts.filter(split=split, measure="execution")
+    return [({**factors, "split": split}, level) for factors, level in cells(executed)]
 
 
 def cells(counts: pl.DataFrame) -> list[Cell]:
     """Every cell of the counts (of one split and measure), sorted by its factors."""
+    if counts.is_empty():
+        return []
     programs = counts["program"].unique().sort()
-    coded = counts.select(
-        *CELL,
+    keys = [*CELL, "shown"]
+    coded = _apart(counts).select(
+        *keys,
         run=pl.struct("run", "seed").rank("dense"),
         program=pl.col("program").cast(pl.Enum(programs)).to_physical(),
         cluster="stage1_seed",
@@ -143,14 +166,38 @@ def cells(counts: pl.DataFrame) -> list[Cell]:
     )
     # One grouping by the many keys; what is left is small and done cell by cell.
     # Sums are taken in the order of runs, so that no last bit depends on how rows came.
-    groups = coded.group_by(CELL).agg(pl.exclude(CELL).sort_by("run")).sort(CELL)
+    groups = coded.group_by(keys).agg(pl.exclude(keys).sort_by("run")).sort(keys)
     columns = ("run", "program", "cluster", "seed", "share", "n_items")
     values = [groups[name].to_list() for name in columns]
     names = programs.to_numpy()
     return [
-        (factors, _level(factors, names, *map(np.asarray, rows)))
-        for factors, *rows in zip(groups.select(CELL).iter_rows(named=True), *values, strict=True)
+        (_of_demonstrations(factors), _level(factors, names, *map(np.asarray, rows)))
+        for factors, *rows in zip(groups.select(keys).iter_rows(named=True), *values, strict=True)
     ]
+
+
+def _apart(counts: pl.DataFrame) -> pl.DataFrame:
+    """Keys of demonstrations alone taken out of `factors`, into JSON of their own: `shown`."""
+    parts = {text: split_demonstrations(text) for text in counts["factors"].unique().to_list()}
+    texts = {text: rest for text, (rest, _) in parts.items()}
+    shown = {text: _complete(found) for text, (_, found) in parts.items()}
+    demonstrated = pl.col("arm").is_in(sorted(DEMONSTRATED_ARMS))
+    return counts.with_columns(
+        factors=pl.col("factors").replace_strict(texts, return_dtype=pl.String),
+        shown=pl.when(demonstrated).then(
+            pl.col("factors").replace_strict(shown, return_dtype=pl.String)
+        ),
+    )
+
+
+def _complete(found: dict[str, Any]) -> str:
+    """Every key of demonstrations, 0 where it is not said."""
+    return json.dumps({name: found.get(name) or 0 for name in OF_DEMONSTRATIONS})
+
+
+def _of_demonstrations(factors: dict[str, Any]) -> dict[str, Any]:
+    shown = laid_open(factors.pop("shown"))
+    return factors | {name: shown.get(name) for name in OF_DEMONSTRATIONS}
 
 
 def _level(

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from analysis.chance import doubtful, guessing
 from analysis.comparison import Contest
 from analysis.covariance import Uncertainty
 from analysis.curves import Array
@@ -76,7 +77,8 @@ def estimate(contest: Contest, known: Uncertainty | None, draws: Array | None) -
         # Perhaps it taught nothing; then it is worth less than any demonstration.
         interval = Interval(-np.inf, interval.high)
     low, high = limits(interval, contest)
-    return ExchangeRate(state, rate, bound, low, high, *_masses(draws), reason)
+    reasons = "; ".join(told for told in (reason, doubtful(contest)) if told)
+    return ExchangeRate(state, rate, bound, low, high, *_masses(draws), reasons)
 
 
 def cross_check(contest: Contest, draws: Array | None) -> ExchangeRate:
@@ -202,6 +204,9 @@ def _unfit(contest: Contest, value: float) -> str:
     """Why the arms cannot be compared; empty where they can."""
     instruction, none = contest.levels[0].mean, contest.at("none")
     curve = [level.mean for level in contest.demonstrations]
+    guess = guessing(contest)
+    if guess:
+        return guess
     if none is not None and instruction <= none.mean + TIE:
         return f"the instruction ({instruction:.0%}) is not above arm 'none' ({none.mean:.0%})"
     if none is None and value == -np.inf:

@@ -75,7 +75,7 @@ def _drawings(analysis: Analysis, source: Path) -> dict[str, Drawing]:
         if not result.contest.n_programs or (headline and not result.headline):
             continue
         found[f"dose-response-{index}"] = draw_dose_response(result)
-        found[f"arms-{index}"] = draw_accuracy_by_arm(result.levels)
+        found[f"arms-{index}"] = draw_accuracy_by_arm(result.levels, result.chance)
         if result.diagnostics is not None and result.diagnostics.left_out:
             found[f"influence-{index}"] = draw_influence(result, result.diagnostics)
     for index, trend in enumerate(analysis.trends, start=1):

@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from analysis.counts import count
+from analysis.counts import count, mean_scores
 from analysis.errors import BadInput as BadInput
 from analysis.run_rules import RUN, check_runs, check_words, distinct_runs
 from analysis.sources import Rows, scan_rows
@@ -46,11 +46,13 @@ class Evidence:
 
     items: rows in `pbb.records.ITEM_SCHEMA`, each run's last step only; nothing is read until they
     are collected. history: the columns of `counts.KEYS`, n_correct and n_items, at every step that
-    was evaluated.
+    was evaluated. scores: of every measure but execution, `counts.KEYS`, score f64 (the mean over
+    items) and n_items, at each run's last step.
     """
 
     items: pl.LazyFrame
     history: pl.DataFrame
+    scores: pl.DataFrame
 
     @property
     def counts(self) -> pl.DataFrame:
@@ -59,7 +61,7 @@ class Evidence:
 
 
 def load(source: Path) -> Evidence:
-    """Reads what estimates need, in one pass, and checks it.
+    """Reads what estimates need, in one pass, and checks it; measures beside execution in another.
 
     Raises BadInput where the source cannot be read, is empty, lacks a required column, holds a
     value of the wrong type or an unknown word, repeats a row, contradicts itself about a run, or
@@ -71,7 +73,8 @@ def load(source: Path) -> Evidence:
     runs = distinct_runs(history)
     check_runs(runs, source)
     _check_steps(history, source)
-    return Evidence(_at_last_step(_items(rows, runs), history), history)
+    scores = _at_last_step(mean_scores(rows, history).lazy(), history).collect()
+    return Evidence(_at_last_step(_items(rows, runs), history), history, scores)
 
 
 def load_items(source: Path) -> pl.LazyFrame:

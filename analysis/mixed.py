@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.chance import baseline
 from analysis.comparison import Contest
 from analysis.curves import Array, Level
 from analysis.exchange import CEILING, FLOOR, NO_INTERVAL, State, curve, has_interval, limits
 from analysis.intervals import order_statistics
-from analysis.isotonic import invert
+from analysis.isotonic import TIE, invert
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def _equivalents(contest: Contest, means: Array, column: int) -> Array:
 
 def _no_room(contest: Contest, level: Level) -> str:
     """Why the arms cannot be compared; empty where they can."""
+    if contest.chance is not None and level.mean <= contest.chance.mean + TIE:
+        return f"arm both, n = {level.n}, is not above {baseline(contest.chance)}"
     shown = [each.mean for each in contest.demonstrations]
     for name, values in ((f"both, n = {level.n},", [level.mean]), ("demonstrations", shown)):
         if min(values) >= CEILING:

@@ -68,8 +68,9 @@ class LoadedStudy:
 
     @property
     def accuracy(self) -> pl.DataFrame:
-        """Accuracy of every arm on every split and measure, every program weighing the same."""
-        return accuracy_by_split(self.analysis.counts)
+        """Accuracy of every arm on every split, every program weighing the same; of measures
+        beside execution, the mean score."""
+        return accuracy_by_split(self.analysis.counts, self.analysis.scores)
 
     @property
     def verdicts(self) -> pl.DataFrame:
@@ -92,7 +93,8 @@ class LoadedStudy:
         if name == "dose_response":
             return dose_response(_at(results, row, name))
         if name == "accuracy_by_arm":
-            return accuracy_by_arm(_at(results, row, name).levels)
+            result: Result = _at(results, row, name)
+            return accuracy_by_arm(result.levels, result.chance)
         if name == "influence":
             return _influence(_at(results, row, name))
         if name == "forest":

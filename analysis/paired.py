@@ -6,16 +6,16 @@ each comparison. Their training runs stand on different stage 1s, so run noise i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from analysis.comparison import Contest
 from analysis.curves import Array, Level
 from analysis.exchange import State, estimate, has_interval, log_rates
+from analysis.factors import program_space, split_paths
 from analysis.intervals import BOOTSTRAP_SEED, DRAWS, bootstrap_means
 
 CORE: Final = frozenset({"instruction", "none", "demonstrations"})
@@ -55,29 +55,21 @@ class LogRate:
 
 def domain_paths(contest: Contest) -> int | None:
     """Execution paths that the study asked of its programs; null where the rows do not say."""
-    return split_factors(contest.factors.get("factors"))[0]
-
-
-def split_factors(factors: Any) -> tuple[int | None, str]:
-    """The column `factors` as the paths asked of the generator, and all the rest."""
-    try:
-        data = json.loads(factors)
-        return data.pop("domain_paths"), json.dumps(data, sort_keys=True)
-    except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
-        return None, str(factors)
+    return split_paths(contest.factors.get("factors"))[0]
 
 
 def log_rates_of(contests: Sequence[Contest], *, draws: int = DRAWS) -> list[LogRate | None]:
     """One a comparison; null where arms cannot be compared, or without an interval.
 
     Comparisons that ask one set of programs are cut to those that all of them answered. Programs
-    of another number of paths are other programs, though a study gives them the same names.
+    of another number of paths, or of other settings of the domain, are other programs, though a
+    study gives them the same names.
     """
     found: list[LogRate | None] = [None] * len(contests)
-    spaces: dict[int | None, list[int]] = {}
+    spaces: dict[str, list[int]] = {}
     for index, contest in enumerate(contests):
         if has_interval(contest) and estimate(contest, None, None).state != "not_comparable":
-            spaces.setdefault(domain_paths(contest), []).append(index)
+            spaces.setdefault(program_space(contest.factors), []).append(index)
     for rank, members in enumerate(spaces.values()):
         cut = _on_shared_programs([contests[index] for index in members])
         for index, contest in zip(members, cut, strict=True):

@@ -19,6 +19,7 @@ COLOUR: Final[dict[Series, str]] = {
     "none": "#808080",
     "no_acquisition": "#a8790a",
     "untuned": "#808080",
+    "chance": "#808080",
 }
 DASH: Final[dict[Series, str]] = {
     "instruction": "solid",
@@ -29,6 +30,7 @@ DASH: Final[dict[Series, str]] = {
     "no_acquisition": "longdash",
     "untuned": "dot",
     "none": "longdashdot",
+    "chance": "1px,5px",
 }
 MARK: Final[dict[Series, str]] = {
     "demonstrations": "circle",
@@ -39,6 +41,7 @@ MARK: Final[dict[Series, str]] = {
     "none": "square",
     "no_acquisition": "cross",
     "untuned": "square-open",
+    "chance": "line-ew-open",
 }
 NAME: Final[dict[Series, str]] = {
     "demonstrations": "demonstrations",
@@ -49,6 +52,7 @@ NAME: Final[dict[Series, str]] = {
     "none": "nothing (n = 0)",
     "no_acquisition": "instruction, no stage 1",
     "untuned": "untuned base",
+    "chance": "random baseline",
 }
 ORDER: Final[tuple[Series, ...]] = (
     "in_context",
@@ -59,6 +63,7 @@ ORDER: Final[tuple[Series, ...]] = (
     "no_acquisition",
     "none",
     "untuned",
+    "chance",
 )
 GREY: Final = "#808080"
 """For marks that belong to no series; holds on white and on near-black."""

@@ -43,6 +43,7 @@ MEANINGS: Final = {
     "mass_above": "share of bootstrap draws of the rate above the largest n",
     "accuracy_instruction": "accuracy of the instruction arm",
     "accuracy_none": "accuracy of arm none, which saw replay only",
+    "chance": "share that a guess without knowledge of the programs gets right; null if not known",
     "n_smallest": "smallest number of demonstrations run",
     "n_largest": "largest number of demonstrations run",
     "n_programs": "target programs answered in every arm and run",
@@ -60,7 +61,7 @@ WORDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Keys that hold one of a few words."""
 
-SHARES: Final = ("mass_below", "mass_above", "accuracy_instruction", "accuracy_none")
+SHARES: Final = ("mass_below", "mass_above", "accuracy_instruction", "accuracy_none", "chance")
 """Keys that hold a number between 0 and 1, or null."""
 
 KNOWN: Final = frozenset(

@@ -11,12 +11,13 @@ from typing import Any, Final
 import polars as pl
 
 from analysis.advantage import Advantage, average_advantage
+from analysis.chance import with_chance
 from analysis.claims import Verdict, read_claims, verdicts
 from analysis.comparison import Contest, Pair, contests
 from analysis.contrasts import Contrast, LevelSummary, summaries
 from analysis.contrasts import contrasts as contrasts_of
 from analysis.covariance import Uncertainty, uncertainty
-from analysis.curves import Array, target_cells
+from analysis.curves import Array, split_cells, target_cells
 from analysis.diagnostics import Diagnostics, diagnose
 from analysis.exchange import ExchangeRate, cross_check, estimate, log_rates
 from analysis.intervals import DRAWS, bootstrap_means
@@ -29,6 +30,7 @@ from analysis.scaling import Trend, trends
 from analysis.study_folder import StudyNotes, read_notes
 from analysis.tokens import TokenRate, lengths_of, read_lengths, token_rate
 from analysis.variance import EVALUATION_SHARE, Components, components
+from search_spaces.claims import splits
 
 FACTOR_SCHEMA: Final[dict[str, pl.DataType]] = {
     "study": pl.String(),
@@ -59,6 +61,7 @@ RATE_SCHEMA: Final[dict[str, pl.DataType]] = FACTOR_SCHEMA | {
     "mass_above": pl.Float64(),
     "accuracy_instruction": pl.Float64(),
     "accuracy_none": pl.Float64(),
+    "chance": pl.Float64(),
     "n_smallest": pl.Int32(),
     "n_largest": pl.Int32(),
     "n_programs": pl.Int32(),
@@ -104,16 +107,24 @@ class Result:
     mixed: tuple[MixedRate, ...] = ()
     tokens: TokenRate | None = None
 
+    @property
+    def chance(self) -> float | None:
+        """What a guess gets of the comparison's programs; null where that is not known."""
+        guess = self.contest.chance
+        return guess.mean if guess is not None and self.contest.n_programs else None
+
 
 @dataclass(frozen=True)
 class Analysis:
     """A source analysed; items are lazy and conform to `pbb.records.ITEM_SCHEMA`.
 
-    counts, history: as `load.Evidence` has them; no history where only last steps are known.
+    counts, scores, history: as `load.Evidence` has them; no history where only last steps are
+    known.
     """
 
     items: pl.LazyFrame
     counts: pl.DataFrame
+    scores: pl.DataFrame
     notes: StudyNotes
     results: tuple[Result, ...]
     verdicts: tuple[Verdict, ...] = ()
@@ -132,14 +143,18 @@ def analyse(source: Path) -> Analysis:
     cells = target_cells(counts)
     results = tuple(
         whole_result(each, notes.headline, lengths, share)
-        for each in contests(cells, notes.headline)
+        for each in with_chance(contests(cells, notes.headline), evidence.scores)
     )
+    rated = [(each.contest, each.rate) for each in results]
+    for split in sorted({split for claim in claims for split in splits(claim)} - {"target"}):
+        cells += split_cells(counts, split)
     return Analysis(
         evidence.items,
         counts,
+        evidence.scores,
         notes,
         results,
-        verdicts(cells, claims, [(each.contest, each.rate) for each in results], notes.headline),
+        verdicts(cells, claims, rated, notes.headline),
         trends([each.contest for each in results]),
         evidence.history,
     )
@@ -258,6 +273,7 @@ def _rate_row(result: Result) -> dict[str, Any]:
         | {
             "accuracy_instruction": contest.levels[0].mean if known else None,
             "accuracy_none": none.mean if none and known else None,
+            "chance": result.chance,
             "n_smallest": shown[0].n,
             "n_largest": shown[-1].n,
             "n_programs": contest.n_programs,

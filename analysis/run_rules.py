@@ -23,10 +23,13 @@ SIZES: Final = {"n_params": 1, "lora_rank": 0, "acquisition": 0, "templates": 0}
 VOCABULARY: Final = {
     "arm": get_args(Arm),
     "split": (*get_args(Split), "composed"),
-    "measure": ("execution", "recitation"),
     "response_format": get_args(ResponseFormat),
     "demonstration_format": get_args(DemonstrationFormat),
 }
+
+
+MEASURE: Final = "^[a-z][a-z0-9_]{0,31}$"
+"""A domain may have measures of its own beside `execution`; their names are short words."""
 
 
 def distinct_runs(counts: pl.DataFrame) -> pl.DataFrame:
@@ -44,6 +47,13 @@ def check_words(counts: pl.DataFrame, source: Path) -> None:
         strange = strange.filter(~strange.is_in(list(words)))
         if len(strange):
             raise BadInput(f"{source}: unknown {name} {strange[0]!r}; known: {', '.join(words)}")
+    measures = counts["measure"].unique().sort()
+    strange = measures.filter(~measures.str.contains(MEASURE))
+    if len(strange):
+        raise BadInput(
+            f"{source}: measure {strange[0]!r} is no short name; use up to 32 of a-z, 0-9 and _, "
+            "a letter first (`execution` is what rates are made of)"
+        )
 
 
 def check_runs(runs: pl.DataFrame, source: Path) -> None:

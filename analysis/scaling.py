@@ -18,8 +18,9 @@ from analysis.comparison import Contest
 from analysis.covariance import COVERAGE
 from analysis.curves import COMPARISON, Array
 from analysis.exchange import State
+from analysis.factors import split_paths
 from analysis.intervals import DRAWS, order_statistics
-from analysis.paired import LogRate, domain_paths, log_rates_of, split_factors
+from analysis.paired import LogRate, domain_paths, log_rates_of
 from analysis.tobit import slopes
 
 FACTORS: Final = ("n_params", "lora_rank", "acquisition", "paths")
@@ -137,7 +138,7 @@ def factor_value(contest: Contest, factor: str) -> float | None:
 def _held(contest: Contest, factor: str) -> dict[str, Any]:
     """All other factors, and the formats compared. A model is its number of parameters here."""
     varied = {"n_params": {"n_params", "model"}}.get(factor, {factor})
-    paths, rest = split_factors(contest.factors.get("factors"))
+    paths, rest = split_paths(contest.factors.get("factors"))
     known = {**{name: contest.factors.get(name) for name in COMPARISON}, "factors": rest}
     known["paths"] = paths
     held = {name: value for name, value in known.items() if name not in varied}

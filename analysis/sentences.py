@@ -8,6 +8,7 @@ from typing import Any, Final
 from analysis.comparison import Pair
 from analysis.curves import COMPARISON
 from analysis.exchange import ExchangeRate
+from analysis.factors import DOMAIN
 from analysis.results import Result, json_or_text
 
 SHOWN: Final = {"trace": "traced", "answer": "answer-only"}
@@ -94,6 +95,11 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
+def chance_words(chance: float) -> str:
+    """The random baseline in a sentence."""
+    return f"A guess that knows nothing of the programs gets {percent(chance)} (random baseline)."
+
+
 def points(value: float | None) -> str:
     """A difference of accuracies in percentage points, signed."""
     return "–" if value is None else f"{100 * value:+.1f}".replace("-", "−")
@@ -108,7 +114,7 @@ def number(value: float) -> str:
 
 def comparison_labels(comparisons: Sequence[dict[str, Any]]) -> list[str]:
     """The model's name, and the factors in which the comparisons at hand differ beside it."""
-    flat = [_spread(factors) for factors in comparisons]
+    flat = [spread_factors(factors) for factors in comparisons]
     names = list(dict.fromkeys(name for factors in flat for name in factors))
     # n_params follows from the model.
     varied = [
@@ -118,7 +124,12 @@ def comparison_labels(comparisons: Sequence[dict[str, Any]]) -> list[str]:
         and len({str(factors.get(name)) for factors in flat}) > 1
     ]
     return [
-        ", ".join([str(each["model"]), *(_named(name, each.get(name)) for name in varied)])
+        ", ".join(
+            [
+                str(each["model"]),
+                *(named(n, each.get(n)) for n in varied if n in each or n in COMPARISON),
+            ]
+        )
         for each in flat
     ]
 
@@ -129,8 +140,8 @@ def pair_words(pair: Pair) -> str:
     return f"{pair.instruction} against {pair.demonstrations}, {shown} demonstrations"
 
 
-def _spread(factors: dict[str, Any]) -> dict[str, Any]:
-    """Factors with the JSON of the remaining ones laid open."""
+def spread_factors(factors: dict[str, Any]) -> dict[str, Any]:
+    """Factors with the JSON of the remaining ones laid open; what is not in it does not apply."""
     more = json_or_text(str(factors.get("factors") or "{}"))
     if not isinstance(more, dict):
         return factors
@@ -138,12 +149,18 @@ def _spread(factors: dict[str, Any]) -> dict[str, Any]:
     return known | {str(name): value for name, value in more.items()}
 
 
-def _named(name: str, value: Any) -> str:
+def named(name: str, value: Any) -> str:
+    """A factor in words: text speaks for itself, a number or a domain's setting needs its name."""
+    shown = NAMES.get(name, name.removeprefix(DOMAIN).replace("_", " "))
     if value is None:
-        return f"{NAMES.get(name, name)} unknown"
+        return f"{shown} unknown"
     if (name, value) == ("curriculum", "none"):
         return "untuned"
-    return str(value) if isinstance(value, str) else f"{NAMES.get(name, name)} {value}"
+    if isinstance(value, list):
+        value = "/".join(map(str, value))
+    elif isinstance(value, str) and not name.startswith(DOMAIN):
+        return value
+    return f"{shown} {value}"
 
 
 def duration(seconds: float) -> str:

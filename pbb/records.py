@@ -104,6 +104,8 @@ class TrainSummary(BaseModel):
     final_loss_nats_per_token: float | None
     adapter_shift: float
     """Largest |logit difference| between adapter and parent on a probe; 0 means: not applied."""
+    data_wait_s: float = 0.0
+    """Seconds that training waited for documents; of the machine, so no part of the result."""
 
 
 class StageOutcome(BaseModel):

@@ -15,6 +15,7 @@ from search_spaces.claims import (
     Trend,
     Value,
     cells_of,
+    coded,
     sides,
 )
 from search_spaces.errors import at_key
@@ -24,7 +25,10 @@ from search_spaces.settings import Headline, Primary
 Levels = Mapping[str, tuple[Scalar, ...]]
 """Factor -> its values in one grid, the response format among them."""
 
-DEMONSTRATION_FACTORS: Final = frozenset({"demonstrations", "demonstration_format"})
+DEMONSTRATION_FACTORS: Final = frozenset({"demonstrations", "demonstration_format", "skew"})
+UNVARIED: Final = frozenset({"split"})
+"""What cells differ in without being trained apart: no grid lists it."""
+
 LEAST_VALUES: Final = 2
 """A trend's factor takes so many values at least."""
 
@@ -37,14 +41,12 @@ def check_claims(
     primary: Primary | None,
 ) -> None:
     """Raises a validation error at the key of the first claim that this study cannot test."""
-    spaces = [
-        {**levels(grid, domain_paths), "response_format": grid.response_format} for grid in grids
-    ]
+    spaces = [_levels(grid, domain_paths) for grid in grids]
     _check_primary(claims, primary)
     for index, claim in enumerate(claims):
         at = f"claims.{index}"
         for key, cell in cells_of(claim).items():
-            for name, value in cell.named().items():
+            for name, value in _factors(cell.named()).items():
                 _check_value(f"{at}.{key}.{name}", name, value, spaces)
         match claim:
             case Difference() | Interaction():
@@ -56,6 +58,13 @@ def check_claims(
                 _check_pair(at, claim, claim.pair or headline, spaces)
                 if isinstance(claim, RateTrend):
                     _check_along(at, claim, spaces)
+
+
+def _levels(grid: FactorGrid, domain_paths: int | None) -> Levels:
+    """Factor -> its values, as claims name factors."""
+    settings = {f"domain_{name}": values for name, values in grid.domain.items()}
+    formats = {"response_format": grid.response_format}
+    return {**levels(grid, domain_paths), **settings, **formats}
 
 
 def _check_primary(claims: Sequence[Claim], primary: Primary | None) -> None:
@@ -79,15 +88,19 @@ def _check_primary(claims: Sequence[Claim], primary: Primary | None) -> None:
         )
 
 
-def _check_value(key: str, name: str, value: Value, spaces: Iterable[Levels]) -> None:
-    known = sorted({v for space in spaces for v in space[name] if v is not None}, key=str)
-    if value in known:
+def _factors(named: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in named.items() if name not in UNVARIED}
+
+
+def _check_value(key: str, name: str, value: Value, spaces: Sequence[Levels]) -> None:
+    if _holding({name: value}, spaces):
         return
+    known = sorted({str(v) for space in spaces for v in space.get(name, ()) if v is not None})
     if (name, value) == ("demonstrations", 0):
         raise at_key(key, "n = 0 is the arm 'none'; name that instead")
     raise at_key(
         key,
-        f"{value!r} is not among factors.{name} ({', '.join(map(str, known))}); add it there, or "
+        f"{value!r} is not among factors.{name} ({', '.join(known)}); add it there, or "
         "change the claim",
     )
 
@@ -143,7 +156,14 @@ def _told(named: Mapping[str, Value]) -> str:
 
 def _holding(named: Mapping[str, Value], spaces: Iterable[Levels]) -> list[Levels]:
     """Grids in which every value occurs; within a grid values are crossed."""
-    return [space for space in spaces if all(v in space[name] for name, v in named.items())]
+    return [
+        space
+        for space in spaces
+        if all(
+            coded(value) in map(coded, space.get(name, ()))
+            for name, value in _factors(named).items()
+        )
+    ]
 
 
 def _check_along(at: str, claim: Trend | RateTrend, spaces: Sequence[Levels]) -> None:
@@ -151,7 +171,7 @@ def _check_along(at: str, claim: Trend | RateTrend, spaces: Sequence[Levels]) ->
     if name in claim.where.named():
         raise at_key(f"{at}.where.{name}", "the trend is along this factor, so it cannot be held")
     holding = _holding(claim.where.named(), spaces)
-    values = {value for space in holding for value in space[name]} - {0, None}
+    values = {value for space in holding for value in space.get(name, ())} - {0, None}
     if len(values) < LEAST_VALUES:
         raise at_key(
             f"{at}.along",
@@ -167,4 +187,5 @@ def _check_pair(at: str, claim: Rate | RateTrend, pair: Headline, spaces: Sequen
         {"arm": "instruction", "response_format": pair.instruction},
         {**curve, "response_format": pair.demonstrations},
     ):
-        _check_run(at, where | named, spaces)
+        shared = {name: value for name, value in where.items() if _applies(name, named)}
+        _check_run(at, shared | named, spaces)

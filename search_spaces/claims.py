@@ -6,11 +6,20 @@ that would be worth the claim. Claims are read by the analysis alone; no run dep
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
 from pbb.config import Frozen
 from search_spaces.settings import Headline
@@ -20,7 +29,11 @@ FINDINGS: Final = tuple(f"F{number}" for number in range(1, 13))
 
 _FREE_NAME: Final = re.compile(r"(?!F[0-9])[A-Za-z][A-Za-z0-9 _-]{0,39}")
 
-Value = str | int
+_DOMAIN_SETTING: Final = re.compile(r"domain_[a-z][a-z0-9_]{0,39}")
+
+Value = bool | int | float | str
+AskedSplit = Literal["target", "composed", "validation", "acquisition"]
+"""What was asked about."""
 
 
 def _finding(name: str) -> str:
@@ -32,8 +45,21 @@ def _finding(name: str) -> str:
     return name
 
 
+def _closed_schema(schema: dict[str, Any]) -> None:
+    """What `Setting` takes beside its fields, for editors."""
+    value = schema.pop("additionalProperties")
+    schema |= {"patternProperties": {f"^{_DOMAIN_SETTING.pattern}$": value}}
+    schema |= {"additionalProperties": False}
+
+
 class Setting(Frozen):
-    """Factors of a comparison that are held at a value; what is not named may vary."""
+    """Factors of a comparison that are held at a value; what is not named may vary.
+
+    Beside its fields it takes settings of the domain, as `domain_<field>`.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_closed_schema)
+    __pydantic_extra__: dict[str, Value] = Field(init=False)
 
     model: str | None = None
     curriculum: str | None = None
@@ -42,6 +68,21 @@ class Setting(Frozen):
     acquisition: int | None = None
     templates: int | None = None
     paths: int | None = None
+    skew: float | None = None
+    """Of the demonstrations; 0 where they are not skewed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_its_factors(cls, data: Any) -> Any:
+        """A key that is neither a field nor a domain's setting is an unknown one."""
+        strange = [
+            InitErrorDetails(type="extra_forbidden", loc=(key,), input=value)
+            for key, value in (data.items() if isinstance(data, Mapping) else ())
+            if key not in cls.model_fields and not _DOMAIN_SETTING.fullmatch(str(key))
+        ]
+        if strange:
+            raise ValidationError.from_exception_data(cls.__name__, strange)
+        return data
 
     def named(self) -> dict[str, Value]:
         """Factor -> value, for the factors that are named."""
@@ -55,6 +96,7 @@ class Cell(Setting):
     demonstrations: int | None = None
     demonstration_format: str | None = None
     response_format: str | None = None
+    split: AskedSplit | None = None
 
 
 class Claimed(Frozen):
@@ -163,6 +205,12 @@ def cells_of(claim: Claim) -> dict[str, Cell | Setting]:
     return {name: cell for name, cell in found.items() if isinstance(cell, Setting)}
 
 
+def splits(claim: Claim) -> frozenset[str]:
+    """The splits that a claim names; cells of which it names none are about targets."""
+    cells = (cell for cell in cells_of(claim).values() if isinstance(cell, Cell))
+    return frozenset(cell.split for cell in cells if cell.split is not None)
+
+
 def sides(claim: Difference | Interaction) -> list[tuple[dict[str, Value], int]]:
     """The cells of a contrast, what all share included, each with its sign."""
     where = claim.where.named()
@@ -203,7 +251,26 @@ def _plain(claim: Claim) -> str:
 
 
 def told(named: Mapping[str, Any]) -> str:
-    """Factors in words: text speaks for itself, a number needs its factor's name."""
+    """Factors in words: text speaks for itself, a number or a domain's setting needs its name."""
     return ", ".join(
-        value if isinstance(value, str) else f"{name} {value}" for name, value in named.items()
+        value
+        if isinstance(value, str) and not name.startswith("domain_")
+        else f"{name.removeprefix('domain_').replace('_', ' ')} {_shown(value)}"
+        for name, value in sorted(named.items(), key=lambda each: not isinstance(each[1], str))
     )
+
+
+def _shown(value: Value) -> str:
+    return f"{value:g}" if type(value) is float else str(value)
+
+
+def coded(value: object) -> str:
+    """A value as text, equal where values are: 2 and 2.0 are, 2 and "2" are not.
+
+    A list of one is that one: study files may leave the brackets out.
+    """
+    if isinstance(value, list | tuple) and len(value) == 1:
+        (value,) = value
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return json.dumps(value)

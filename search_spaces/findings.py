@@ -19,7 +19,7 @@ _FILE: Final = Path(__file__).with_name("findings.yaml")
 class Finding(Frozen):
     """statement: what was found; contrast: what decides it; needs: what a study must run.
 
-    claims: to copy into a study file; empty where no factor can express the finding yet.
+    claims: to copy into a study file.
     """
 
     statement: str

@@ -10,18 +10,29 @@ import plotly.graph_objects as go
 import polars as pl
 
 from analysis.contrasts import LevelSummary
-from analysis.figures.drawing import PERCENT_AXIS, Drawing, layout, short, whiskers
+from analysis.figures.drawing import (
+    PERCENT_AXIS,
+    Drawing,
+    Trace,
+    layout,
+    note,
+    short,
+    whiskers,
+)
 from analysis.figures.response_marks import series_name
-from analysis.palette import COLOUR, MARK, NAME, ORDER
-from analysis.sentences import percent
+from analysis.palette import COLOUR, DASH, MARK, NAME, ORDER
+from analysis.sentences import chance_words, percent
 
 
-def accuracy_by_arm(levels: Sequence[LevelSummary]) -> go.Figure:
-    """Accuracy of every arm as a mark with its interval, one row an arm."""
-    return draw_accuracy_by_arm(levels).figure()
+def accuracy_by_arm(levels: Sequence[LevelSummary], chance: float | None = None) -> go.Figure:
+    """Accuracy of every arm as a mark with its interval, one row an arm.
+
+    chance: what a guess gets, drawn as a line across; null where it is not known.
+    """
+    return draw_accuracy_by_arm(levels, chance).figure()
 
 
-def draw_accuracy_by_arm(levels: Sequence[LevelSummary]) -> Drawing:
+def draw_accuracy_by_arm(levels: Sequence[LevelSummary], chance: float | None = None) -> Drawing:
     """As `accuracy_by_arm`. Raises ValueError where no arm was evaluated."""
     if not levels:
         raise ValueError("accuracy_by_arm: no arm was evaluated on targets")
@@ -62,7 +73,33 @@ def draw_accuracy_by_arm(levels: Sequence[LevelSummary]) -> Drawing:
     )
     words = f"Accuracy on targets, by arm: {'; '.join(shown)}."
     table = pl.DataFrame([asdict(each) for each in ordered])
-    return Drawing(traces, base, words, table, narrow)
+    if chance is None:
+        return Drawing(traces, base, words, table, narrow)
+    label = note(round(chance, 4), 1, NAME["chance"], yref="paper", yanchor="bottom")
+    base["annotations"] = [label | {"font": {"size": 12, "color": COLOUR["chance"]}}]
+    for each in (base, narrow):
+        each["margin"]["t"] = 34
+    row = {"series": "chance", "n": 0, "accuracy": chance}
+    return Drawing(
+        [_line(chance, base["yaxis"]["range"]), *traces],
+        base,
+        f"{words} {chance_words(chance)}",
+        pl.concat(
+            [table, pl.DataFrame([row], schema_overrides={"n": table.schema["n"]})], how="diagonal"
+        ),
+        narrow,
+    )
+
+
+def _line(chance: float, ends: Sequence[float]) -> Trace:
+    return {
+        "x": short([chance, chance]),
+        "y": list(ends),
+        "mode": "lines",
+        "name": NAME["chance"],
+        "line": {"color": COLOUR["chance"], "width": 2, "dash": DASH["chance"]},
+        "hovertemplate": f"{NAME['chance']}: %{{x:.1%}}<extra></extra>",
+    }
 
 
 def _two_lines(level: LevelSummary) -> str:

@@ -25,7 +25,7 @@ from analysis.figures.drawing import (
 from analysis.figures.response_marks import Scale, marks, told
 from analysis.palette import COLOUR, NAME
 from analysis.results import Result
-from analysis.sentences import interval_words, number, percent
+from analysis.sentences import chance_words, interval_words, number, percent
 
 TABLE: Final[dict[str, pl.DataType]] = {
     "series": pl.String(),
@@ -110,17 +110,14 @@ def _edge_labels(result: Result, scale: Scale) -> list[Trace]:
         for series in ("demonstrations", "both")
         if (found := [each for each in result.levels if each.series == series])
     ]
-    labelled = sorted([*lines, *ends], key=lambda each: each.accuracy)
-    heights = spread([each.accuracy for each in labelled])
+    names = [(each.accuracy, _edge_name(each), COLOUR[each.series]) for each in (*lines, *ends)]
+    if result.contest.chance is not None:
+        names.append((result.contest.chance.mean, NAME["chance"], COLOUR["chance"]))
+    names.sort(key=lambda each: each[0])
+    heights = spread([height for height, _, _ in names])
     return [
-        note(
-            round(scale.right, 4),
-            round(y, 4),
-            _edge_name(each),
-            colour=COLOUR[each.series],
-            xanchor="left",
-        )
-        for each, y in zip(labelled, heights, strict=True)
+        note(round(scale.right, 4), round(y, 4), name, colour=colour, xanchor="left")
+        for (_, name, colour), y in zip(names, heights, strict=True)
     ]
 
 
@@ -141,7 +138,11 @@ def _words(result: Result) -> str:
     both = [each for each in result.levels if each.series == "both"]
     mixed = ", ".join(f"{percent(each.accuracy)} at n = {each.n}" for each in both)
     mixed = f" Instruction and demonstrations together: {mixed}." if both else ""
-    return f"Accuracy with demonstrations: {levels}; {others}.{mixed} {_meeting(result.rate)}"
+    chance = result.contest.chance
+    guess = "" if chance is None else f" {chance_words(chance.mean)}"
+    return (
+        f"Accuracy with demonstrations: {levels}; {others}.{mixed}{guess} {_meeting(result.rate)}"
+    )
 
 
 def _meeting(rate: ExchangeRate) -> str:
@@ -168,6 +169,9 @@ def _table(result: Result) -> pl.DataFrame:
 
     for each in result.levels:
         add(each, 1, accuracy=[each.accuracy], ci_low=[each.ci_low], ci_high=[each.ci_high])
+    chance = result.contest.chance
+    if chance is not None:
+        add(chance, 1, accuracy=[chance.mean])
     for level in result.contest.levels:
         order = sorted(range(len(level.programs)), key=lambda i: level.programs[i])
         programs = [level.programs[i] for i in order]

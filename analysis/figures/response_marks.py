@@ -43,6 +43,7 @@ class Scale:
 def marks(result: Result, scale: Scale) -> list[Trace]:
     """All of them, from the back to the front."""
     return [
+        *_chance(result, scale),
         *_lines(result, scale),
         *_dots(result, scale),
         *_curves(result, scale),
@@ -99,6 +100,23 @@ def _lines(result: Result, scale: Scale) -> list[Trace]:
             }
         )
     return traces
+
+
+def _chance(result: Result, scale: Scale) -> list[Trace]:
+    """A dotted line at what a guess gets, where that is known."""
+    chance = result.contest.chance
+    if chance is None:
+        return []
+    return [
+        {
+            "x": short([scale.left, scale.right]),
+            "y": short([chance.mean] * 2),
+            "mode": "lines",
+            "name": NAME["chance"],
+            "line": {"color": COLOUR["chance"], "width": 2, "dash": DASH["chance"]},
+            "hovertemplate": f"{NAME['chance']}: %{{y:.1%}}<extra></extra>",
+        }
+    ]
 
 
 def _placed(result: Result, scale: Scale) -> list[tuple[float, Level]]:

@@ -61,7 +61,7 @@ def block(result: Result, label: str, index: int, packs: Packs) -> Block:
     curve = arms = influence = None
     if result.contest.n_programs:
         curve = packs.add(f"dose-response-{index}", draw_dose_response(result))
-        arms = packs.add(f"arms-{index}", draw_accuracy_by_arm(result.levels))
+        arms = packs.add(f"arms-{index}", draw_accuracy_by_arm(result.levels, result.chance))
         found = result.diagnostics
         if found is not None and found.left_out:
             influence = packs.add(f"influence-{index}", draw_influence(result, found))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from analysis.costs import Costs
-from analysis.curves import COMPARISON
+from analysis.curves import COMPARISON, accuracy_by_split
 from analysis.figures.costs import draw_device_time
 from analysis.figures.forest import forest_words
 from analysis.figures.learning import draw_learning_curves, draw_training_loss
@@ -19,7 +19,7 @@ from analysis.page.blocks import Block
 from analysis.page.packs import Packs, Plot
 from analysis.page.rates import WIDTH, RateRow, anchor, rate_rows, ticks
 from analysis.page.shell import environment
-from analysis.page.splits import split_table
+from analysis.page.splits import MEASURES, measure_table, split_table
 from analysis.page.story import assumptions
 from analysis.palette import NAME
 from analysis.results import Analysis, Result, rates_frame
@@ -103,9 +103,16 @@ def losses_section(losses: pl.DataFrame | None, packs: Packs) -> list[tuple[str,
 
 
 def splits_section(analysis: Analysis, packs: Packs) -> dict[str, Any]:
-    table = split_table(analysis.counts)
+    """Accuracy by split; and, where there are such, the measures beside it."""
+    cells = accuracy_by_split(analysis.counts, analysis.scores)
+    table, measured = split_table(cells), measure_table(cells)
+    beside = None
+    if measured is not None:
+        csv = packs.add_table("further-measures", measured.table, "Further measures")
+        meanings = [(name, MEASURES[name]) for name in measured.columns if name in MEASURES]
+        beside = {"table": measured, "csv": csv, "meanings": meanings}
     csv = packs.add_table("accuracy-by-split", table.table, "Accuracy by split")
-    return {"columns": table.columns, "rows": table.rows, "left_out": table.left_out, "csv": csv}
+    return {"table": table, "csv": csv, "measures": beside}
 
 
 def costs_section(costs: Costs | None, packs: Packs) -> dict[str, Any] | None:

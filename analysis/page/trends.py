@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from analysis.comparison import Pair
+from analysis.factors import laid_open
 from analysis.figures.scaling import AXIS, draw_scaling
 from analysis.page.packs import Packs, Plot
 from analysis.scaling import PairDifference, Trend
-from analysis.sentences import NAMES, number, pair_words
+from analysis.sentences import named, number, pair_words
 
 DRAWN: Final = 4
 """Trends drawn, the headline pair's first; all stand in the table."""
@@ -87,21 +88,21 @@ def _pair(trend: Trend) -> Pair:
 
 def _held(trend: Trend, trends: Sequence[Trend]) -> str:
     """The formats, and the factors by which trends over the same factor differ."""
-    alike = [each.held for each in trends if each.factor == trend.factor]
+    held = _laid_open(trend)
+    alike = [_laid_open(each) for each in trends if each.factor == trend.factor]
     varied = [
         name
-        for name in trend.held
+        for name in held
         if name not in (*PAIR, "n_params")
-        and len({str(held.get(name)) for held in alike}) > 1
-        and trend.held[name] is not None
+        and len({str(other.get(name)) for other in alike}) > 1
+        and held[name] is not None
     ]
-    return ", ".join(
-        [pair_words(_pair(trend)), *(_named(name, trend.held[name]) for name in varied)]
-    )
+    return ", ".join([pair_words(_pair(trend)), *(named(name, held[name]) for name in varied)])
 
 
-def _named(name: str, value: Any) -> str:
-    return value if isinstance(value, str) else f"{NAMES.get(name, name)} {value}"
+def _laid_open(trend: Trend) -> dict[str, Any]:
+    more = laid_open(trend.held.get("factors"))
+    return {**trend.held, "factors": None, **more} if more else trend.held
 
 
 def _times(log10: float) -> str:

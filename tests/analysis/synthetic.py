@@ -36,6 +36,27 @@ def item_rows(world: World, seed: int = 0, **columns: object) -> pl.DataFrame:
     )
 
 
+def chance_rows(rows: pl.DataFrame, share: float | pl.Expr) -> pl.DataFrame:
+    """What an evaluation adds to these rows where a guess gets this share of each program."""
+    return of_measure(rows.filter(item=0), "chance", share).with_columns(correct=pl.lit(False))
+
+
+def of_measure(rows: pl.DataFrame, measure: str, score: float | pl.Expr) -> pl.DataFrame:
+    """The same rows under another measure."""
+    value = score if isinstance(score, pl.Expr) else pl.lit(score)
+    return rows.with_columns(measure=pl.lit(measure), score=value.cast(pl.Float32))
+
+
+def skewed(rows: pl.DataFrame, skew: float, world: World, seed: int) -> pl.DataFrame:
+    """The demonstrations of another world, of this skew; its arms without them are left out."""
+    told = json.dumps(json.loads(rows["factors"][0]) | {"skew": skew}, separators=(",", ":"))
+    return (
+        item_rows(world, seed, factors=told)
+        .filter(pl.col("demonstrations") > 0)
+        .with_columns(run=pl.col("run") + f"-{skew}")
+    )
+
+
 def _arm_rows(
     arm: str, n: int, response_format: str, grid: NDArray[np.int64], correct: NDArray[np.bool_]
 ) -> pl.DataFrame:

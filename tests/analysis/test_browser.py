@@ -251,7 +251,9 @@ def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
         results.append(replace(each, contest=replace(each.contest, factors=factors)))
     folder = write_study(item_rows(WORLD), tmp_path_factory.mktemp("thousand"))
     evidence = load(folder)
-    found = Analysis(evidence.items, evidence.counts, read_notes(folder), tuple(results))
+    found = Analysis(
+        evidence.items, evidence.counts, evidence.scores, read_notes(folder), tuple(results)
+    )
     page = folder / "report.html"
     page.write_text(render(found, Beside(None, None), title="thousand"), encoding="utf-8")
     return page

@@ -138,7 +138,7 @@ def test_a_missing_value_is_named(rows: pl.DataFrame, tmp_path: Path, column: st
         ("score", pl.lit("good")),
         ("arm", pl.lit("telepathy")),
         ("split", pl.lit("train")),
-        ("measure", pl.lit("vibes")),
+        ("measure", pl.lit("good vibes")),
         ("response_format", pl.lit("poem")),
         ("demonstration_format", pl.lit("")),
         ("demonstrations", pl.lit(3)),

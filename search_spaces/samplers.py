@@ -42,7 +42,7 @@ def enumerate_space(study: Study) -> tuple[Factors, ...]:
     """Every distinct point of all grids. Raises StudyError where there is none."""
     found = {
         tuple(point.values()): point
-        for grid in study.factors
+        for grid in study.grids
         for point in grid_points(grid, study.domain_paths)
     }
     if not found:
@@ -67,7 +67,7 @@ def _sobol(study: Study, search: SampledSearch) -> Iterator[Factors]:
     """Points of a scrambled Sobol sequence over (grid, index of each factor's value)."""
     from scipy.stats import qmc  # takes a second to import, and most studies are grids
 
-    axes = [levels(grid, study.domain_paths) for grid in study.factors]
+    axes = [levels(grid, study.domain_paths) for grid in study.grids]
     sampler = qmc.Sobol(1 + len(axes[0]), rng=stream("search", search.design, search.seed))
     for unit in sampler.random_base2(SOBOL_LOG2_POINTS):
         which = int(unit[0] * len(axes))
@@ -75,6 +75,6 @@ def _sobol(study: Study, search: SampledSearch) -> Iterator[Factors]:
             name: choices[int(u * len(choices))]
             for u, (name, choices) in zip(unit[1:], axes[which].items(), strict=True)
         }
-        point = reduced(values, study.factors[which])
+        point = reduced(values, study.grids[which])
         if point is not None:
             yield point

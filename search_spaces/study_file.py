@@ -126,6 +126,18 @@ class Study(Frozen):
         """Execution paths that the domain asks of a program; null where it has no such setting."""
         return getattr(self.domain, "paths", None)
 
+    @property
+    def grids(self) -> tuple[FactorGrid, ...]:
+        """The factors' grids, each with every setting of the domain that any of them varies.
+
+        Else a setting's default, named in one grid and unnamed in another, would be two runs.
+        """
+        varied = {name for grid in self.factors for name in grid.domain}
+        defaults = {name: (getattr(self.domain, name),) for name in varied}
+        return tuple(
+            grid.model_copy(update={"domain": {**defaults, **grid.domain}}) for grid in self.factors
+        )
+
     def response_formats(self) -> tuple[ResponseFormat, ...]:
         """Formats evaluated anywhere in the study, in their canonical order."""
         return tuple(sorted({f for grid in self.factors for f in grid.response_format}))
@@ -204,10 +216,16 @@ def study_data(study: Study) -> dict[str, Any]:
     """What the author set, as plain data: a lone grid as a mapping, a lone value as a scalar."""
     data = study.model_dump(mode="json", exclude_unset=True)
     grids = [
-        {key: values[0] if len(values) == 1 else values for key, values in grid.items() if values}
-        for grid in data["factors"]
+        {key: _lone(values) for key, values in grid.items() if values} for grid in data["factors"]
     ]
     return {**data, "factors": grids[0] if len(grids) == 1 else grids}
+
+
+def _lone(values: Any) -> Any:
+    """A list of one as its value; the domain's settings likewise, each."""
+    if isinstance(values, Mapping):
+        return {key: _lone(each) for key, each in values.items()}
+    return values[0] if len(values) == 1 else values
 
 
 def smoke_data(study: Study) -> dict[str, Any]:

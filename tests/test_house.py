@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS
 from search_spaces.factors import FactorGrid
-from search_spaces.study_file import Study, parse_study
+from search_spaces.study_file import Study, load_study, parse_study
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("study", "pbb", "search_spaces", "analysis")
@@ -140,10 +140,13 @@ def test_documented_study_keys_are_the_schema() -> None:
     assert named == set(FactorGrid.model_fields)
 
 
-def test_the_study_of_the_readme_is_valid() -> None:
-    study, claims = re.findall(r"```yaml\n(.*?)```", read("README.md"), re.DOTALL)
-    text = study + claims
-    assert parse_study(text, "README.md").name == "my-study"
+def test_the_studies_of_the_readme_are_valid() -> None:
+    study, claims, shop = re.findall(r"```yaml\n(.*?)```", read("README.md"), re.DOTALL)
+    assert parse_study(study + claims, "README.md").name == "my-study"
+    assert shop == read("docs/shop.yaml")
+    assert len(shop.splitlines()) < 20
+    functions = load_study(ROOT / "docs" / "shop.yaml").domain.model_dump()["functions"]
+    assert len(functions) == 5
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", ".ci/run"])

@@ -1,0 +1,1 @@
+from pbb.domains.ciphers.domain import Ciphers as Ciphers

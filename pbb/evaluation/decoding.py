@@ -1,8 +1,8 @@
-"""Batched greedy decoding with left padding and a key-value cache."""
+"""Batched decoding with left padding and a key-value cache; greedy, or by a choice of one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +10,10 @@ from transformers import DynamicCache
 
 from pbb.models.head import backbone, last_logits
 
+Choice = Callable[[Tensor, int], Tensor]
+"""(logits (B, V) float32, number of tokens chosen before) -> ids (B,) of the next tokens."""
 
-@torch.inference_mode()
+
 def greedy(
     model: nn.Module,
     prompts: Sequence[Sequence[int]],
@@ -26,12 +28,35 @@ def greedy(
     Prompts are padded on the left, and positions count from each row's first real token, so a row's
     continuation does not depend on its neighbours' lengths.
     """
+    return continued(
+        model,
+        prompts,
+        lambda logits, _: logits.argmax(dim=-1),
+        pad_id=pad_id,
+        eos_id=eos_id,
+        max_new_tokens=max_new_tokens,
+        device=device,
+    )
+
+
+@torch.inference_mode()
+def continued(
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    choose: Choice,
+    *,
+    pad_id: int,
+    eos_id: int,
+    max_new_tokens: int,
+    device: torch.device,
+) -> list[list[int]]:
+    """The continuation of each prompt, token by token as chosen, without the end token."""
     tokens, mask = _left_padded(prompts, pad_id, device)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     cache = DynamicCache()
     going = torch.ones(len(prompts), dtype=torch.bool, device=device)
     steps: list[Tensor] = []
-    for _ in range(max_new_tokens):
+    for step in range(max_new_tokens):
         hidden = backbone(model)(
             input_ids=tokens,
             attention_mask=mask,
@@ -39,7 +64,7 @@ def greedy(
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        chosen = last_logits(model, hidden).argmax(dim=-1)
+        chosen = choose(last_logits(model, hidden), step)
         going &= chosen != eos_id
         steps.append(torch.where(going, chosen, eos_id))
         if not bool(going.any()):

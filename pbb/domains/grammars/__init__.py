@@ -1,0 +1,1 @@
+from pbb.domains.grammars.language import Grammars as Grammars

@@ -1,0 +1,203 @@
+"""The domain: a program is a grammar, an execution is a sentence of it that training never showed.
+
+A pointer takes no input, and every sentence of the grammar that no demonstration could have shown
+is right, so answers are sampled and each is judged by membership and novelty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+import numpy as np
+
+from pbb.domains.configs import GrammarsConfig
+from pbb.domains.domain import (
+    Case,
+    Domain,
+    Draft,
+    Measured,
+    Program,
+    Representation,
+    ResponseFormat,
+    squeezed,
+)
+from pbb.domains.grammars.chart import parses, probability, used
+from pbb.domains.grammars.drawing import draw_grammar, draw_sentences
+from pbb.domains.grammars.membership import member
+from pbb.domains.grammars.prose import PHRASINGS, told
+from pbb.domains.grammars.rules import Alternative, Grammar, GrammarError, read
+from pbb.domains.grammars.structure import checked, expected_lengths, meaning
+from pbb.domains.grammars.templates import TEMPLATES
+from pbb.seeds import stream
+
+LONGEST: Final = 4
+"""No sentence has more terminals than this many times the upper mean length."""
+MOST_KNOWN: Final = 0.3
+"""A new sentence of a fair grammar is among its cases with this probability at most."""
+MOST_KNOWN_GIVEN: Final = 0.7
+"""Of a user's grammar: what is said most may weigh more, though it leaves less to be found."""
+GUESSES: Final = 1000
+"""Random strings by which chance is estimated."""
+
+
+class Grammars(Domain):
+    """Context-free grammars (Cook et al. 2026), random or the user's own."""
+
+    Config = GrammarsConfig
+    templates = TEMPLATES
+    formats: ClassVar[tuple[ResponseFormat, ...]] = ("direct", "recite")
+    phrasings: ClassVar[Mapping[Representation, int]] = MappingProxyType(
+        {"code": 1, "prose": len(PHRASINGS)}
+    )
+    sampled = True
+    config: GrammarsConfig
+
+    def drafts(self, rng: np.random.Generator) -> Iterator[Draft | None]:
+        """Random grammars without end, or the user's in their order.
+
+        Raises GrammarError where one of the user's has too few sentences.
+        """
+        if self.config.rules:
+            for number, text in enumerate(self.config.rules, 1):
+                yield self._given(text, f"grammar {number}", rng)
+            return
+        while True:
+            wanted = bool(rng.random() < self.config.ambiguity)
+            while (draft := self._proposed(rng, ambiguous=wanted)) is None:
+                yield None
+            yield draft
+
+    def _given(self, text: str, label: str, rng: np.random.Generator) -> Draft:
+        grammar = checked(text, label)
+        longest = self._longest
+        sentences = draw_sentences(grammar, self.config.inputs, longest, MOST_KNOWN_GIVEN, rng)
+        if sentences is None or _known(grammar, sentences) > MOST_KNOWN_GIVEN:
+            raise GrammarError(
+                f"{label}, {grammar.rule(0)}: too few sentences of at most {longest} terminals for "
+                f"inputs={self.config.inputs}: a new one would be among them more often than "
+                f"{MOST_KNOWN_GIVEN:.0%}; lower inputs, raise mean_length, or give the rules more "
+                "alternatives that go on"
+            )
+        return _draft(grammar, sentences)
+
+    def _proposed(self, rng: np.random.Generator, *, ambiguous: bool) -> Draft | None:
+        """The next random grammar where it is fair, and ambiguous or not as asked."""
+        grammar = draw_grammar(self.config, rng)
+        low, high = self.config.mean_length
+        if grammar is None or not low <= expected_lengths(grammar)[0] <= high:
+            return None
+        sentences = draw_sentences(grammar, self.config.inputs, self._longest, MOST_KNOWN, rng)
+        if sentences is None:
+            return None
+        several = any(parses(grammar, squeezed(each)) > 1 for each in sentences)
+        if several != ambiguous or (several and _known(grammar, sentences) > MOST_KNOWN):
+            return None
+        return _draft(grammar, sentences)
+
+    @property
+    def _longest(self) -> int:
+        return int(LONGEST * self.config.mean_length[1])
+
+    def opening(self, draft: Draft, name: str, representation: Representation) -> str:
+        return f"grammar {name}:" if representation == "code" else f"rules of {name}:"
+
+    def instruction(
+        self, draft: Draft, name: str, representation: Representation, phrasing: int
+    ) -> str:
+        return draft.code if representation == "code" else told(read(draft.code), phrasing)
+
+    def call(self, names: Sequence[str], case: Case) -> str:
+        """The pointer; composed, in the order in which they are said: `inner then outer`."""
+        return " then ".join(reversed(names))
+
+    def correct(self, program: Program, item: int, said: str) -> bool:
+        """Whether the grammar gives `said` and no demonstration could have shown it."""
+        return squeezed(said) not in _shown(program) and member(_grammar(program), said)
+
+    def compose(self, outer: Draft, inner: Draft) -> Draft | None:
+        """A sentence of inner, then one of outer, as a grammar of its own.
+
+        Its cases are those of the two in their order, one of each; there are fewer where two pairs
+        come to one text.
+        """
+        both = [f"{a.answer} {b.answer}" for a, b in zip(inner.cases, outer.cases, strict=False)]
+        distinct = {squeezed(each): each for each in both}
+        return _draft(_joined(read(inner.code), read(outer.code)), tuple(distinct.values()))
+
+    def chance(self, program: Program) -> float:
+        """Share of random strings that are right; see `_guessed`."""
+        return _guessed(program)
+
+    def beside(self, program: Program, said: Sequence[str]) -> Iterable[Measured]:
+        """What `correct` leaves open, so that one sentence said again is not a grammar known.
+
+        membership: the grammar gives it. novelty: no demonstration could have shown it. diversity:
+        both, and no earlier answer was the same. coverage, of all answers together: the share of
+        the grammar's alternatives that parses of its sentences among them apply.
+        """
+        grammar, shown = _grammar(program), _shown(program)
+        met: set[str] = set()
+        applied: set[tuple[int, int]] = set()
+        for item, text in enumerate(map(squeezed, said)):
+            inside, new = member(grammar, text), text not in shown
+            first = inside and new and text not in met
+            met.add(text)
+            applied |= used(grammar, text) if inside else set()
+            for measure, holds in (("membership", inside), ("novelty", new), ("diversity", first)):
+                yield Measured(measure, item, holds, float(holds))
+        share = len(applied) / sum(map(len, grammar.rules))
+        yield Measured("coverage", 0, share == 1, share)
+
+
+def _draft(grammar: Grammar, sentences: Sequence[str]) -> Draft:
+    cases = tuple(Case(input="", answer=each, trace="", path="") for each in sentences)
+    return Draft(code=grammar.bnf(), parameters="", cases=cases, meaning=meaning(grammar))
+
+
+def _grammar(program: Program) -> Grammar:
+    return read(program.draft.code)
+
+
+def _shown(program: Program) -> frozenset[str]:
+    """What demonstrations show, however many a study takes."""
+    return frozenset(squeezed(program.draft.cases[i].answer) for i in program.free)
+
+
+def _known(grammar: Grammar, sentences: Sequence[str]) -> float:
+    """Probability that a sentence drawn afresh is among these."""
+    return sum(probability(grammar, squeezed(each)) for each in sentences)
+
+
+def _joined(first: Grammar, second: Grammar) -> Grammar:
+    """Sentences of the first followed by sentences of the second."""
+
+    def moved(grammar: Grammar, by: int) -> tuple[tuple[Alternative, ...], ...]:
+        return tuple(
+            tuple(tuple(s + by if isinstance(s, int) else s for s in each) for each in rule)
+            for rule in grammar.rules
+        )
+
+    middle = 1 + len(first.rules)
+    rules = (((1, middle),), *moved(first, 1), *moved(second, middle))
+    return Grammar(tuple(f"N{a}" for a in range(len(rules))), rules)
+
+
+@lru_cache(maxsize=1024)
+def _guessed(program: Program) -> float:
+    """Share of random strings that would be right, by GUESSES of them.
+
+    Their lengths are drawn from those of the program's cases, their terminals from the grammar's.
+    """
+    grammar, shown = _grammar(program), _shown(program)
+    rng = stream("chance", program.draft.meaning)
+    lengths = [len(case.answer.split()) for case in program.draft.cases]
+    right = 0
+    for _ in range(GUESSES):
+        size = lengths[int(rng.integers(len(lengths)))]
+        places = rng.integers(len(grammar.terminals), size=size)
+        text = "".join(grammar.terminals[i] for i in places)
+        right += text not in shown and member(grammar, text)
+    return right / GUESSES

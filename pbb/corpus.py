@@ -69,9 +69,9 @@ def build_corpus(config: CorpusConfig) -> Corpus:
 
     Splits are drawn targets first, so a study with more acquisition programs has the same targets.
     """
-    drafts = distinct_drafts(
-        domain_of(config.domain), stream("programs", config.data_seed), library_meanings()
-    )
+    domain = domain_of(config.domain)
+    domain.check_targets(config.targets)
+    drafts = distinct_drafts(domain, stream("programs", config.data_seed), library_meanings())
     names = fresh_names(stream("names", config.data_seed))
     items = stream("items", config.data_seed)
     sizes: dict[Split, int] = {

@@ -131,6 +131,13 @@ class Domain(ABC):
         Uses no randomness but `rng`, and gives the same drafts in every process.
         """
 
+    def check_targets(self, count: int) -> None:
+        """Raises a ValueError where so many targets are not to be had, whatever `drafts` gives.
+
+        Targets are drawn first; a domain that holds a user's own programs has them as targets.
+        """
+        return None
+
     @abstractmethod
     def opening(self, draft: Draft, name: str, representation: Representation) -> str:
         """The line that an instruction begins with, for instance `def zibfil(x):`."""

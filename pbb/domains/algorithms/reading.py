@@ -1,0 +1,245 @@
+"""A folder of .py and JSONL files -> functions as text. Nothing in it is imported or executed.
+
+In a .py file every top-level function is a program, unless its name begins with `_`. Its inputs
+come from a generator, `inputs_<name>(rng)` (or `inputs(rng)` where the file has one function);
+else from `EXAMPLES = {"<name>": ["[1, 2], 3"]}`; else from `>>> name([1, 2], 3)` in its docstring.
+The docstring's first paragraph states the problem. A JSONL file has an object a line, with the keys
+of FunctionSource. The library that ships is such a folder.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from pbb.domains.algorithms.source import NotAProgram, needs, parsed
+from pbb.domains.configs import AlgorithmsConfig, FunctionSource
+
+MAX_FOLDER_BYTES: Final = 1_000_000
+SUFFIXES: Final = (".py", ".jsonl")
+LIBRARY: Final = Path(__file__).parent / "library"
+
+Tier = Literal["easy", "medium", "hard"]
+
+
+class UnreadableFolder(ValueError):
+    """A folder that gives no functions: why."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """where: file, and line or function; reason: why it gives no function."""
+
+    where: str
+    reason: str
+
+
+Found = tuple[tuple[FunctionSource, ...], tuple[Refusal, ...]]
+
+
+def read_folder(path: Path) -> Found:
+    """Functions of all .py and .jsonl files of a folder in the order of their names, and what was
+    refused. Folders inside it are not entered. Raises UnreadableFolder.
+    """
+    if not path.is_dir():
+        raise UnreadableFolder(f"folder {str(path)!r} is not there, or is no folder")
+    functions: dict[str, FunctionSource] = {}
+    refusals: list[Refusal] = []
+    left = MAX_FOLDER_BYTES
+    for file in sorted(each for each in path.iterdir() if each.suffix in SUFFIXES):
+        try:
+            text = _text(file, left)
+        except NotAProgram as error:
+            refusals.append(Refusal(file.name, str(error)))
+            continue
+        left -= len(text.encode())
+        for each in (_python if file.suffix == ".py" else _jsonl)(text, file.name):
+            if isinstance(each, FunctionSource) and each.name in functions:
+                each = Refusal(f"{file.name}: {each.name}", "a second function of this name")
+            if isinstance(each, Refusal):
+                refusals.append(each)
+            else:
+                functions[each.name] = each
+    return tuple(functions.values()), tuple(refusals)
+
+
+def embed(config: AlgorithmsConfig, base: Path) -> AlgorithmsConfig:
+    """The configuration with the text of its folder in it, so that it is complete by itself.
+
+    base: the folder that `config.folder` is relative to. What is refused is left out, and named by
+    `checking.check_folder`. Raises UnreadableFolder where nothing remains.
+    """
+    if config.folder is None:
+        return config
+    functions, refusals = read_folder(base / config.folder)
+    if not functions:
+        raise UnreadableFolder(
+            f"folder {config.folder!r} holds no functions: give it .py or .jsonl files"
+            + "".join(f"; {each.where}: {each.reason}" for each in refusals)
+        )
+    fields = {**dict(config), "folder": None, "functions": functions}
+    return AlgorithmsConfig.model_validate(fields)
+
+
+@lru_cache(maxsize=8)
+def library(tiers: tuple[Tier, ...]) -> tuple[FunctionSource, ...]:
+    """The functions that ship, of these tiers. Files are named <category>_<tier>.py."""
+    functions: list[FunctionSource] = []
+    for file in sorted(LIBRARY.glob("*_*.py")):
+        if file.stem.rpartition("_")[2] in tiers:
+            for each in _python(file.read_text(encoding="utf-8"), file.name):
+                assert isinstance(each, FunctionSource), each
+                functions.append(each)
+    return tuple(functions)
+
+
+def _text(file: Path, most_bytes: int) -> str:
+    """A regular file's text; links are not followed. Raises NotAProgram."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        reason = "a link; copy the file" if file.is_symlink() else str(error.strerror)
+        raise NotAProgram(reason) from None
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotAProgram("no regular file")
+        content = opened.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise NotAProgram(f"the folder holds over {MAX_FOLDER_BYTES} bytes; split it")
+    try:
+        return content.decode().replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise NotAProgram(f"not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _python(text: str, file: str) -> Iterator[FunctionSource | Refusal]:
+    try:
+        module = parsed(text)
+        examples = _examples(module)
+    except NotAProgram as error:
+        yield Refusal(file, str(error))
+        return
+    defined = {n.name: n for n in module.body if isinstance(n, ast.FunctionDef)}
+    public = [name for name in defined if not re.match("_|inputs(_|$)", name)]
+    for name in public:
+        generator = defined.get(f"inputs_{name}")
+        if generator is None and len(public) == 1:
+            generator = defined.get("inputs")
+        docstring = ast.get_docstring(defined[name]) or ""
+        yield _made(
+            f"{file}: {name}",
+            name=name,
+            source=_with_needs(text, module, defined[name]),
+            statement=_first_paragraph(docstring),
+            examples=examples.get(name) or _shown(docstring, name),
+            generator=_as_inputs(text, module, generator) if generator else "",
+        )
+    named = {"inputs", *(f"inputs_{name}" for name in public)}
+    for name in [*defined, *examples]:
+        if name not in {*public, *named} and not name.startswith("_"):
+            yield Refusal(f"{file}: {name}", "inputs of a function that is not there")
+
+
+def _made(where: str, **fields: object) -> FunctionSource | Refusal:
+    try:
+        return FunctionSource.model_validate(fields)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        field = ".".join(map(str, wrong["loc"]))
+        if wrong["type"] == "extra_forbidden":
+            known = ", ".join(FunctionSource.model_fields)
+            return Refusal(where, f"unknown key {field!r}; known are {known}")
+        return Refusal(where, f"{field}: {wrong['msg']}" if field else str(wrong["msg"]))
+
+
+def _with_needs(text: str, module: ast.Module, function: ast.FunctionDef) -> str:
+    """Whole lines, as their author wrote them."""
+    lines = text.split("\n")
+    chosen: dict[int, str] = {}
+    for part in (*needs(module.body, function), function):
+        first = min([part.lineno, *(each.lineno for each in getattr(part, "decorator_list", []))])
+        for i in range(first - 1, part.end_lineno or part.lineno):
+            chosen[i] = lines[i]
+    return "\n".join(chosen.values()) + "\n"
+
+
+def _as_inputs(text: str, module: ast.Module, generator: ast.FunctionDef) -> str:
+    """The generator and what it needs, called `inputs`."""
+    source = _with_needs(text, module, generator)
+    return re.sub(rf"\b{generator.name}\b", "inputs", source)
+
+
+def _first_paragraph(docstring: str) -> str:
+    paragraph = docstring.strip().split("\n\n")[0]
+    return "" if paragraph.startswith(">>>") else " ".join(paragraph.split())
+
+
+def _shown(docstring: str, name: str) -> tuple[str, ...]:
+    """Argument lists of the calls that a docstring shows after `>>>`."""
+    found = []
+    for line in re.findall(r"^\s*>>> (.+)$", docstring, re.MULTILINE):
+        try:
+            match parsed(line).body:
+                case [ast.Expr(ast.Call(func=ast.Name(id=called), args=args, keywords=[]))]:
+                    if called == name and all(map(_is_literal, args)):
+                        found.append(", ".join(map(ast.unparse, args)))
+        except NotAProgram:
+            continue
+    return tuple(dict.fromkeys(found))
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def _examples(module: ast.Module) -> dict[str, tuple[str, ...]]:
+    """`EXAMPLES` of a file. Raises NotAProgram."""
+    for node in module.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="EXAMPLES")], value=value):
+                pass
+            case ast.AnnAssign(target=ast.Name(id="EXAMPLES"), value=ast.expr() as value):
+                pass
+            case _:
+                continue
+        try:
+            given = ast.literal_eval(value)
+            if not all(isinstance(each, str) for calls in given.values() for each in calls):
+                raise ValueError
+            return {str(name): tuple(calls) for name, calls in given.items()}
+        except (ValueError, TypeError, AttributeError, MemoryError, RecursionError):
+            raise NotAProgram(
+                'EXAMPLES must give argument lists as texts, for instance {"f": ["[1, 2], 3"]}, '
+                f"line {node.lineno}"
+            ) from None
+    return {}
+
+
+def _jsonl(text: str, file: str) -> Iterator[FunctionSource | Refusal]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{file}: line {number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield Refusal(where, f"not JSON: {error}")
+            continue
+        if isinstance(row, dict):
+            yield _made(where, **{str(key): value for key, value in row.items()})
+        else:
+            yield Refusal(where, f"a JSON object is wanted, not {type(row).__name__}")

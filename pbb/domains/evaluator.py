@@ -1,4 +1,4 @@
-"""A safe evaluator of generated programs: a whitelisted AST walker with limits, never `exec`.
+"""A safe evaluator of generated programs: whitelisted closures with limits, never `exec`.
 
 Covers functions of one integer argument built from assignments, + - * // %, comparisons,
 if/elif/else, `for i in range(k)` and return. Anything else is refused before it runs.
@@ -61,18 +61,34 @@ class Execution:
     path: tuple[bool, ...]
 
 
+@dataclass
+class _Frame:
+    """A run under way."""
+
+    names: dict[str, int]
+    limits: Limits
+    trace: list[int | bool] = field(default_factory=list)
+    path: list[bool] = field(default_factory=list)
+    steps: int = 0
+
+
+_Value = Callable[[_Frame], int]
+_Run = Callable[[_Frame], int | None]
+"""A statement or a block: the value returned, or None where it fell through."""
+
+
 @dataclass(frozen=True)
 class Function:
     """A parsed, whitelisted function; calling it evaluates it on one integer."""
 
     name: str
     argument: str
-    body: tuple[ast.stmt, ...]
+    _run: _Run
 
     def __call__(self, x: int, limits: Limits = Limits()) -> Execution:
         """Raises EvaluationError on a limit, a division by zero, an unset name or no return."""
         frame = _Frame({self.argument: x}, limits)
-        answer = frame.run(self.body)
+        answer = self._run(frame)
         if answer is None:
             raise EvaluationError(f"{self.name}({x}) ended without return")
         return Execution(answer, tuple(frame.trace), tuple(frame.path))
@@ -93,52 +109,120 @@ def parse(source: str) -> Function:
     extra = args.posonlyargs or args.kwonlyargs or args.vararg or args.kwarg or args.defaults
     if len(args.args) != 1 or extra or function.decorator_list:
         raise UnsafeProgram(f"{function.name}: expected one plain argument and no decorator")
-    _check_block(function.body)
-    return Function(function.name, args.args[0].arg, tuple(function.body))
+    try:
+        return Function(function.name, args.args[0].arg, _block(function.body))
+    except RecursionError:
+        raise UnsafeProgram(f"{function.name}: nested too deeply") from None
 
 
-def _check_block(block: list[ast.stmt]) -> None:
-    for statement in block:
-        match statement:
-            case ast.Assign(targets=[ast.Name()], value=value):
-                _check_value(value)
-            case ast.AugAssign(target=ast.Name(), op=op, value=value) if type(op) in _BINARY:
-                _check_value(value)
-            case ast.If(test=test, body=body, orelse=orelse):
-                _check_test(test)
-                _check_block(body)
-                _check_block(orelse)
-            case ast.For(target=ast.Name(), iter=bound, body=body, orelse=[]):
-                _range_argument(bound)
-                _check_block(body)
-            case ast.Return(value=ast.expr() as value):
-                _check_value(value)
-            case _:
-                raise UnsafeProgram(
-                    f"line {statement.lineno}: {type(statement).__name__} not allowed"
-                )
+def _block(block: list[ast.stmt]) -> _Run:
+    """What runs the block; a statement that has no closure here is refused."""
+    runs = tuple(map(_statement, block))
+
+    def run(frame: _Frame) -> int | None:
+        for each in runs:
+            frame.steps += 1
+            if frame.steps > frame.limits.steps:
+                raise EvaluationError(f"more than {frame.limits.steps} steps")
+            answer = each(frame)
+            if answer is not None:
+                return answer
+        return None
+
+    return run
 
 
-def _check_value(node: ast.expr) -> None:
+def _statement(statement: ast.stmt) -> _Run:
+    match statement:
+        case ast.AugAssign(target=ast.Name(id=name), op=op, value=value) if type(op) in _BINARY:
+            return _assignment(name, _binary(op, _load(name), _value(value)))
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return _assignment(name, _value(value))
+        case ast.If(test=test, body=body, orelse=orelse):
+            return _branch(_test(test), _block(body), _block(orelse))
+        case ast.For(target=ast.Name(id=name), iter=bound, body=body, orelse=[]):
+            return _loop(name, _range_argument(bound), _block(body))
+        case ast.Return(value=ast.expr() as value):
+            return _value(value)
+        case _:
+            raise UnsafeProgram(f"line {statement.lineno}: {type(statement).__name__} not allowed")
+
+
+def _assignment(name: str, value: _Value) -> _Run:
+    def run(frame: _Frame) -> None:
+        frame.names[name] = made = value(frame)
+        frame.trace.append(made)
+
+    return run
+
+
+def _branch(test: Callable[[_Frame], bool], body: _Run, orelse: _Run) -> _Run:
+    def run(frame: _Frame) -> int | None:
+        truth = test(frame)
+        frame.trace.append(truth)
+        frame.path.append(truth)
+        return body(frame) if truth else orelse(frame)
+
+    return run
+
+
+def _loop(name: str, times: int, body: _Run) -> _Run:
+    def run(frame: _Frame) -> int | None:
+        for i in range(times):
+            frame.names[name] = i
+            answer = body(frame)
+            if answer is not None:
+                return answer
+        return None
+
+    return run
+
+
+def _value(node: ast.expr) -> _Value:
     match node:
-        case ast.Name():
-            return
         case ast.Constant(value=int() as value) if not isinstance(value, bool):
-            return
+            return lambda _: value
+        case ast.Name(id=name):
+            return _load(name)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            _check_value(operand)
+            negated = _value(operand)
+            return lambda frame: -negated(frame)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            _check_value(left)
-            _check_value(right)
+            return _binary(op, _value(left), _value(right))
         case _:
             raise UnsafeProgram(f"line {node.lineno}: expression {type(node).__name__} not allowed")
 
 
-def _check_test(node: ast.expr) -> None:
+def _load(name: str) -> _Value:
+    def load(frame: _Frame) -> int:
+        try:
+            return frame.names[name]
+        except KeyError:
+            raise EvaluationError(f"name {name!r} is not set") from None
+
+    return load
+
+
+def _binary(op: ast.operator, left: _Value, right: _Value) -> _Value:
+    operate = _BINARY[type(op)]
+
+    def binary(frame: _Frame) -> int:
+        try:
+            value = operate(left(frame), right(frame))
+        except ZeroDivisionError:
+            raise EvaluationError("division by zero") from None
+        if abs(value) > frame.limits.magnitude:
+            raise EvaluationError(f"a value exceeds {frame.limits.magnitude}")
+        return value
+
+    return binary
+
+
+def _test(node: ast.expr) -> Callable[[_Frame], bool]:
     match node:
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
-            _check_value(left)
-            _check_value(right)
+            compare, one, other = _COMPARE[type(op)], _value(left), _value(right)
+            return lambda frame: compare(one(frame), other(frame))
         case _:
             raise UnsafeProgram(f"line {node.lineno}: test {type(node).__name__} not allowed")
 
@@ -151,78 +235,3 @@ def _range_argument(node: ast.expr) -> int:
             return k
         case _:
             raise UnsafeProgram(f"line {node.lineno}: only range(<integer>) may be looped over")
-
-
-@dataclass
-class _Frame:
-    names: dict[str, int]
-    limits: Limits
-    trace: list[int | bool] = field(default_factory=list)
-    path: list[bool] = field(default_factory=list)
-    steps: int = 0
-
-    def run(self, block: list[ast.stmt] | tuple[ast.stmt, ...]) -> int | None:
-        """Execute a block; the returned value, or None where it fell through."""
-        for statement in block:
-            self.steps += 1
-            if self.steps > self.limits.steps:
-                raise EvaluationError(f"more than {self.limits.steps} steps")
-            answer = self._statement(statement)
-            if answer is not None:
-                return answer
-        return None
-
-    def _statement(self, statement: ast.stmt) -> int | None:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                self._assign(name, self._value(value))
-            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
-                self._assign(name, self._binary(op, self._load(name), self._value(value)))
-            case ast.If(test=ast.Compare(left=left, ops=[op], comparators=[right])):
-                truth = _COMPARE[type(op)](self._value(left), self._value(right))
-                self.trace.append(truth)
-                self.path.append(truth)
-                return self.run(statement.body if truth else statement.orelse)
-            case ast.For(target=ast.Name(id=name), iter=bound, body=body):
-                for i in range(_range_argument(bound)):
-                    self.names[name] = i
-                    answer = self.run(body)
-                    if answer is not None:
-                        return answer
-            case ast.Return(value=ast.expr() as value):
-                return self._value(value)
-            case _:  # parse() lets nothing else through
-                raise AssertionError(type(statement).__name__)
-        return None
-
-    def _assign(self, name: str, value: int) -> None:
-        self.names[name] = value
-        self.trace.append(value)
-
-    def _load(self, name: str) -> int:
-        try:
-            return self.names[name]
-        except KeyError:
-            raise EvaluationError(f"name {name!r} is not set") from None
-
-    def _value(self, node: ast.expr) -> int:
-        match node:
-            case ast.Constant(value=int() as value):
-                return value
-            case ast.Name(id=name):
-                return self._load(name)
-            case ast.UnaryOp(operand=operand):
-                return -self._value(operand)
-            case ast.BinOp(left=left, op=op, right=right):
-                return self._binary(op, self._value(left), self._value(right))
-            case _:
-                raise AssertionError(type(node).__name__)
-
-    def _binary(self, op: ast.operator, left: int, right: int) -> int:
-        try:
-            value = _BINARY[type(op)](left, right)
-        except ZeroDivisionError:
-            raise EvaluationError("division by zero") from None
-        if abs(value) > self.limits.magnitude:
-            raise EvaluationError(f"a value exceeds {self.limits.magnitude}")
-        return value

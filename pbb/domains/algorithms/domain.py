@@ -69,7 +69,7 @@ class Algorithms(Domain):
 
     def check_targets(self, count: int) -> None:
         """The library never stands in for a user's function among the targets."""
-        own = prepare(functions(self.config), self.config.inputs)[: len(self.config.functions)]
+        own = prepare(own_functions(self.config), self.config.inputs)
         usable = sum(each.reason is None for each in own)
         if own and usable < count:
             raise UnusableFunctions(

@@ -6,6 +6,7 @@ range, exactly `paths` execution paths are reached, each by enough inputs.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,8 @@ from pbb.domains.evaluator import EvaluationError, Execution, parse
 INDENT: Final = "    "
 _OPERATORS: Final = ("+=", "-=", "*=", "//=", "%=")
 _OPERATOR_ODDS: Final = (0.3, 0.3, 0.2, 0.12, 0.08)
+_UP_TO: Final = tuple((np.cumsum(_OPERATOR_ODDS) / np.cumsum(_OPERATOR_ODDS)[-1]).tolist())
+"""Where each operator's share of 0 .. 1 ends."""
 MAX_LEAF_DRAWS: Final = 200
 _FACTOR_MAX: Final = 5
 """Largest constant of * and //: more would leave the range or flatten it at once."""
@@ -130,7 +133,7 @@ def _chain(arms: int, config: ArithmeticConfig, rng: np.random.Generator) -> lis
 
 
 def _assignment(config: ArithmeticConfig, rng: np.random.Generator) -> str:
-    op = _OPERATORS[int(rng.choice(len(_OPERATORS), p=_OPERATOR_ODDS))]
+    op = _OPERATORS[bisect_right(_UP_TO, rng.random())]
     if op in ("*=", "//="):
         constant = rng.integers(2, min(_FACTOR_MAX, config.constant_max) + 1)
     elif op == "%=":

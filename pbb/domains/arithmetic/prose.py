@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pbb.domains.arithmetic.generator import definition
@@ -89,6 +90,7 @@ class NotProse(ValueError):
     """A statement that no phrasing has words for."""
 
 
+@lru_cache(maxsize=8192)  # told in document after document
 def prose(body: str, phrasing: int) -> str:
     """The body's statements, one sentence, in the words of a phrasing. Raises NotProse."""
     function = ast.parse(definition("f", body)).body[0]

@@ -20,8 +20,8 @@ def inputs_shipping(rng):
 def points(total, years):
     """Loyalty points for a purchase: one for every three spent, and two for each year."""
     earned = total // 3
-    earned = earned + 2 * years
-    return earned
+    loyalty = 2 * years
+    return earned + loyalty
 
 
 def inputs_points(rng):

@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation bench-analysis picture clean
+.PHONY: study test test-all check simulation bench-analysis bench-data picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -29,6 +29,9 @@ simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover
 
 bench-analysis: .venv/dev.stamp  ## item rows to rates, 10^8 of them: seconds and memory; 6 minutes, 2 GB of disk
 	$(BIN)/python -m tests.bench.analysis_speed
+
+bench-data: .venv/dev.stamp  ## documents a second, and how long training waits for them; 20 minutes on 2 idle cores
+	$(BIN)/python -m tests.bench.data_speed
 
 picture:  ## docs/report.png, a picture of the quickstart's report
 	docs/picture.sh

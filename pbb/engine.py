@@ -5,6 +5,7 @@ A stage's spec and its parent's folder decide the bytes it leaves, whatever ran 
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import Final
@@ -21,9 +22,11 @@ from pbb.models.encoding import Encoded, Encoder
 from pbb.models.head import target_logits
 from pbb.models.loading import load_base
 from pbb.models.precision import autocast
-from pbb.records import StageOutcome, Status, StepRecord, TrainSummary
+from pbb.records import StageOutcome, Status, TrainSummary
 from pbb.sampling import step_documents
 from pbb.training.batching import microbatches
+from pbb.training.effort import Effort
+from pbb.training.feed import Feed
 from pbb.training.loop import Diverged, train_steps
 
 PROBE_DOCUMENTS: Final = 4
@@ -88,10 +91,14 @@ def train(
     device: torch.device,
 ) -> TrainSummary:
     """Train one adapter and save it. Raises Diverged, AdapterError."""
-    corpus = build_corpus(stage.corpus)
-    batches = list(step_documents(stage, corpus, encoder, lambda d: len(d.ids)))
-    probe = sorted(batches[0], key=lambda d: d.ids)[:PROBE_DOCUMENTS]
-    with Attached(base, stage.base.name, stage.lora, stage.seed) as attached:
+    corpus, effort = build_corpus(stage.corpus), Effort()
+    batches = effort.counted(step_documents(stage, corpus, encoder.stream, lambda d: len(d.ids)))
+    with (
+        Feed(batches) as feed,
+        Attached(base, stage.base.name, stage.lora, stage.seed) as attached,
+    ):
+        first = next(feed)
+        probe = sorted(first, key=lambda d: d.ids)[:PROBE_DOCUMENTS]
         attached.model.to(device)
         if parent is not None:
             attached.load(parent)
@@ -99,7 +106,7 @@ def train(
         records = list(
             train_steps(
                 attached.model,
-                batches,
+                itertools.chain([first], feed),
                 stage.recipe,
                 stage.numerics,
                 pad_id=encoder.pad_id,
@@ -115,7 +122,7 @@ def train(
         raise AdapterError(f"{stage.role}: training left the logits of {stage.base.name} unchanged")
     (out / LORA_FILE).write_text(stage.lora.model_dump_json())
     pl.DataFrame([r.model_dump() for r in records]).write_parquet(out / "steps.parquet")
-    return summarise(batches, records, shift)
+    return effort.summary(records, shift, feed.waited_s)
 
 
 def answer(
@@ -137,25 +144,6 @@ def answer(
             attached.load(parent)
             rows = evaluate(attached.model, encoder, stage, corpus, device)
     rows.write_parquet(out / "items.parquet")
-
-
-def summarise(
-    batches: list[list[Encoded]], records: list[StepRecord], shift: float
-) -> TrainSummary:
-    """The effort of a stage, from the documents it was given."""
-    documents = [document for batch in batches for document in batch]
-    unique = len({document.document for document in documents})
-    return TrainSummary(
-        steps=len(records),
-        tokens=sum(len(d.ids) for d in documents),
-        target_tokens=sum(d.n_target for d in documents),
-        replay_tokens=sum(len(d.ids) for d in documents if d.document.replay),
-        documents=len(documents),
-        unique_documents=unique,
-        epochs=len(documents) / unique,
-        final_loss_nats_per_token=records[-1].loss_nats_per_token,
-        adapter_shift=shift,
-    )
 
 
 @torch.no_grad()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 
@@ -33,31 +32,38 @@ from pbb.seeds import stream
 
 T = TypeVar("T")
 
+DRAWN_AT_ONCE: Final = 256
+
 
 def step_documents(
     stage: TrainStage,
     corpus: Corpus,
-    encode: Callable[[Document], T],
+    encode: Callable[[Iterator[Document]], Iterator[T]],
     length: Callable[[T], int],
 ) -> Iterator[list[T]]:
     """Encoded documents of each step, for `stage.recipe.steps` steps.
+
+    encode: of a stream of documents, which it may read ahead; length: an encoded one's tokens.
 
     Step k ends where the stage's non-padding tokens reach k x tokens_per_step, so two arms of a
     comparison differ by less than one document in all. The component furthest below its share of
     tokens goes next, so shares are of tokens and hold at every moment.
     """
     streams = [
-        component_documents(component, corpus, stage, i)
+        encode(component_documents(component, corpus, stage, i))
         for i, component in enumerate(stage.mixture)
     ]
-    shares = np.array([component.share for component in stage.mixture])
-    used = np.zeros(len(shares))
+    shares = [component.share for component in stage.mixture]
+    used, total = [0] * len(shares), 0
     for step in range(1, stage.recipe.steps + 1):
         batch: list[T] = []
-        while used.sum() < step * stage.recipe.tokens_per_step:
-            neediest = int(np.argmax(shares * (used.sum() + 1) - used))
-            encoded = encode(next(streams[neediest]))
-            used[neediest] += length(encoded)
+        while total < step * stage.recipe.tokens_per_step:
+            lacks = [share * (total + 1) - u for share, u in zip(shares, used, strict=True)]
+            neediest = lacks.index(max(lacks))
+            encoded = next(streams[neediest])
+            tokens = length(encoded)
+            used[neediest] += tokens
+            total += tokens
             batch.append(encoded)
         yield batch
 
@@ -67,35 +73,43 @@ def component_documents(
 ) -> Iterator[Document]:
     """Endless documents of one component; each pass over its cases is shuffled afresh."""
     rng = stream("order", stage.seed, stage.role, index)
-    for document in source_documents(component.source, corpus, stage.seed, rng):
-        yield replace(document, replay=True) if component.replay else document
+    return source_documents(component.source, corpus, stage.seed, rng, replay=component.replay)
 
 
 def source_documents(
-    source: Source, corpus: Corpus, seed: int, rng: np.random.Generator
+    source: Source, corpus: Corpus, seed: int, rng: np.random.Generator, *, replay: bool = False
 ) -> Iterator[Document]:
     """Endless documents of a source. Templates and phrasings are drawn per document."""
     match source:
         case Declarations(split=split):
             pairs = [(p, p) for p in corpus.split(split)]
-            return _declarations(pairs, "declaration", corpus, rng)
+            return _declarations(pairs, "declaration", corpus, rng, replay)
         case PlaceboDeclarations(split=split):
             pairs = deranged(corpus.split(split), corpus.config.data_seed, seed)
-            return _declarations(pairs, "placebo", corpus, rng)
+            return _declarations(pairs, "placebo", corpus, rng, replay)
         case Executions(split=split, demonstrations=n, skew=skew):
             cases = [
                 (program, i)
                 for program in corpus.split(split)
                 for i in demonstration_inputs(program, corpus.config.data_seed, seed, skew, n)
             ]
-            return _executions(cases, source, corpus, rng)
+            return _executions(cases, source, corpus, rng, replay)
         case Compositions(split=split):
             composed = compositions(corpus.config, split)
             cases = [(p, i) for p in composed for i in p.free]
-            return _executions(cases, source, corpus, rng)
+            if not cases:
+                raise NoDocuments(
+                    f"domain {corpus.config.domain.kind!r}: compositions of {split} programs leave "
+                    "no case that is not evaluated; set train.compositions to 0"
+                )
+            return _executions(cases, source, corpus, rng, replay)
         case InContext(split=split):
             cases = [(p, i) for p in corpus.split(split) for i in p.free]
-            return _executions(cases, source, corpus, rng)
+            return _executions(cases, source, corpus, rng, replay)
+
+
+class NoDocuments(ValueError):
+    """A source of a stage has nothing to train on."""
 
 
 class SkewUnavailable(ValueError):
@@ -154,17 +168,21 @@ def deranged(
 
 def _epochs(cases: Sequence[T], rng: np.random.Generator) -> Iterator[T]:
     while True:
-        for i in rng.permutation(len(cases)):
+        for i in rng.permutation(len(cases)).tolist():
             yield cases[i]
 
 
-def _pick(choices: Sequence[str], corpus: Corpus, rng: np.random.Generator) -> str:
-    return choices[int(rng.integers(corpus.config.templates))]
+def _picks(choices: Sequence[T], rng: np.random.Generator) -> Iterator[T]:
+    """Endless uniform draws, by the block: one at a time they would cost more than a document."""
+    while True:
+        for i in rng.integers(len(choices), size=DRAWN_AT_ONCE).tolist():
+            yield choices[i]
 
 
-def _told(corpus: Corpus, rng: np.random.Generator) -> Told:
+def _tellings(corpus: Corpus) -> list[Told]:
+    """Every way in which an instruction of this corpus may be worded."""
     representation = corpus.config.representation
-    return Told(representation, int(rng.integers(corpus.domain.phrasings[representation])))
+    return [Told(representation, i) for i in range(corpus.domain.phrasings[representation])]
 
 
 def _declarations(
@@ -172,14 +190,16 @@ def _declarations(
     kind: Literal["declaration", "placebo"],
     corpus: Corpus,
     rng: np.random.Generator,
+    replay: bool,
 ) -> Iterator[Document]:
     domain = corpus.domain
+    templates = _picks(domain.templates.declaration[: corpus.config.templates], rng)
+    tellings = _picks(_tellings(corpus), rng)
     for pointer, instruction in _epochs(pairs, rng):
-        template = _pick(domain.templates.declaration, corpus, rng)
         prompt, completion = declaration(
-            domain, pointer.name, instruction.draft, _told(corpus, rng), template
+            domain, pointer.name, instruction.draft, next(tellings), next(templates)
         )
-        yield Document(prompt, completion, kind, pointer.split, pointer.name)
+        yield Document(prompt, completion, kind, pointer.split, pointer.name, replay=replay)
 
 
 def _executions(
@@ -187,17 +207,19 @@ def _executions(
     source: Executions | Compositions | InContext,
     corpus: Corpus,
     rng: np.random.Generator,
+    replay: bool,
 ) -> Iterator[Document]:
-    domain = corpus.domain
+    domain, shown = corpus.domain, isinstance(source, InContext)
+    most = corpus.config.templates
+    templates = _picks(domain.templates.execution[:most], rng)
+    declared = _picks(domain.templates.declaration[:most], rng)
+    tellings = _picks(_tellings(corpus), rng)
     formats = itertools.cycle(source.formats)
-    shown = isinstance(source, InContext)
     for program, i in _epochs(cases, rng):
-        case, response_format, told = program.draft.cases[i], next(formats), _told(corpus, rng)
-        template = _pick(domain.templates.execution, corpus, rng)
-        prompt = execution_prompt(domain, program, case, response_format, told, template)
+        case, response_format, told = program.draft.cases[i], next(formats), next(tellings)
+        prompt = execution_prompt(domain, program, case, response_format, told, next(templates))
         if shown:
-            template = _pick(domain.templates.declaration, corpus, rng)
-            prompt = f"{instruction_text(domain, program, told, template)}\n{prompt}"
+            prompt = f"{instruction_text(domain, program, told, next(declared))}\n{prompt}"
         yield Document(
             prompt=prompt,
             completion=execution_completion(domain, program, case, response_format, told),
@@ -206,6 +228,7 @@ def _executions(
             program=program.name,
             input=i,
             response_format=response_format,
+            replay=replay,
         )
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from study.data_cli import app as data_app
+
 if TYPE_CHECKING:
     from search_spaces.study_file import Study
 
@@ -27,6 +29,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Base models: which there are, and fetching them.")
 app.add_typer(models_app, name="models")
+app.add_typer(data_app, name="data")
 
 OUR_PACKAGES: Final = frozenset({"pbb", "search_spaces", "study", "analysis"})
 INTERRUPTED: Final = 130
@@ -163,28 +166,6 @@ def report(
 
         for path in write_images(source, images.value, out):
             typer.echo(f"figure: {path}")
-
-
-@app.command()
-def data(
-    study: StudyArgument,
-    arm: Annotated[str, typer.Option(help="Whose documents.")] = "instruction",
-    count: Annotated[int, typer.Option(min=1, help="Documents of each kind.")] = 1,
-    smoke: SmokeOption = False,
-) -> None:
-    """Show training documents of an arm, stage by stage, with token counts."""
-    from search_spaces.errors import StudyError
-    from study.cli_text import show_sample
-    from study.plan import make_plan
-    from study.samples import samples
-
-    planned = make_plan(_study(study, smoke))
-    trial = next((t for t in planned.trials if t.config.arm == arm), None)
-    if trial is None:
-        arms = ", ".join(sorted({t.config.arm for t in planned.trials})) or "none planned"
-        raise StudyError(f"arm {arm!r} is not in study {planned.study.name!r}; it has: {arms}")
-    for sample in samples(trial, count):
-        show_sample(sample)
 
 
 @models_app.callback(invoke_without_command=True)

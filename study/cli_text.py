@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:  # samples brings transformers, which takes seconds
+if TYPE_CHECKING:
     from analysis.calibration import Calibration
     from study.forecast import Forecast
-    from study.samples import Sample
 
 out: Final = Console(highlight=False, markup=False, soft_wrap=True)
 err: Final = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -93,14 +92,3 @@ def size(count: int) -> str:
         if count >= length:
             return f"{count / length:.1f} {unit}"
     return f"{count} B"
-
-
-def show_sample(sample: Sample) -> None:
-    """One document: what is given, then, marked, what is learnt."""
-    out.print(
-        f"-- {sample.stage}: {sample.kind} "
-        f"({sample.prompt_tokens} prompt + {sample.target_tokens} target tokens)"
-    )
-    given = [f"   | {line}" for line in sample.prompt.splitlines()]
-    learnt = [f"   > {line}" for line in sample.completion.splitlines()]
-    out.print("\n".join([*given, *learnt]))

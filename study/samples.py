@@ -1,59 +1,136 @@
-"""A few training documents of a run, as the model sees them, with their token counts."""
+"""Documents of a planned stage as the model gets them, and a few of each kind to look at."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from pbb.config import TrainStage
+from pbb.config import EvaluateStage, TrainStage
 from pbb.corpus import build_corpus
+from pbb.documents import Document
+from pbb.evaluation.items import Item, items
 from pbb.models.encoding import Encoded, Encoder
 from pbb.models.registry import locate
 from pbb.sampling import step_documents
-from study.plan import Trial
+from search_spaces.errors import StudyError
+from study.plan import Plan, Trial
+
+EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """target_tokens carry the loss; prompt_tokens do not."""
+    """given: what stands before, chat template and special tokens included. learnt: what carries
+    the loss; at an evaluation what would be right, which the model never gets.
+    """
 
     stage: str
     kind: str
-    prompt: str
-    completion: str
-    prompt_tokens: int
-    target_tokens: int
+    given: str
+    learnt: str
+    given_tokens: int
+    learnt_tokens: int
 
 
-def samples(trial: Trial, per_kind: int) -> Iterator[Sample]:
-    """The first documents of each kind in each training stage's first step."""
-    encoder = load_encoder(trial.config.model)
-    for planned in trial.chain:
-        if isinstance(planned.stage, TrainStage):
-            yield from _stage_samples(planned.stage, encoder, per_kind)
+def planned_trial(plan: Plan, arm: str | None, stage: str | None) -> Trial:
+    """The first trial of an arm (`instruction`, unless one is named) that has the stage.
+
+    Raises StudyError, saying what there is.
+    """
+    name = plan.study.name
+    if not plan.trials:
+        raise StudyError(f"study {name!r} plans no trial in advance, so there are no documents yet")
+    arms = sorted({trial.config.arm for trial in plan.trials})
+    wanted = arm or ("instruction" if "instruction" in arms else plan.trials[0].config.arm)
+    found = [trial for trial in plan.trials if trial.config.arm == wanted]
+    if not found:
+        raise StudyError(f"arm {wanted!r} is not in study {name!r}; it has: {', '.join(arms)}")
+    for trial in found:
+        if stage is None or stage in stage_names(trial):
+            return trial
+    known = sorted({each for trial in found for each in stage_names(trial)})
+    raise StudyError(f"arm {wanted!r} has no stage {stage!r}; it has: {', '.join(known)}")
 
 
-def _stage_samples(stage: TrainStage, encoder: Encoder, per_kind: int) -> Iterator[Sample]:
+def stage_names(trial: Trial) -> list[str]:
+    """In order; the last one is the evaluation."""
+    return [getattr(each.stage, "role", EVALUATION) for each in trial.chain]
+
+
+def training_stages(trial: Trial) -> list[TrainStage]:
+    """In order; none where the base is evaluated as it ships."""
+    return [each.stage for each in trial.chain if isinstance(each.stage, TrainStage)]
+
+
+def stage_documents(
+    stage: TrainStage, encoder: Encoder, steps: int | None = None
+) -> Iterator[tuple[int, Encoded]]:
+    """(step from 1, document) of the whole stage, or of its first steps."""
     corpus = build_corpus(stage.corpus)
-    shown: dict[str, int] = {}
-    for encoded in next(step_documents(stage, corpus, encoder, lambda each: len(each.ids))):
-        kind = _kind(encoded)
-        shown[kind] = shown.get(kind, 0) + 1
-        if shown[kind] <= per_kind:
-            yield Sample(
-                stage=stage.role,
-                kind=kind,
-                prompt=encoded.document.prompt,
-                completion=encoded.document.completion,
-                prompt_tokens=encoded.n_prompt,
-                target_tokens=encoded.n_target,
-            )
+    made = step_documents(stage, corpus, encoder.stream, lambda each: len(each.ids))
+    for step, batch in enumerate(islice(made, steps), start=1):
+        for encoded in batch:
+            yield step, encoded
 
 
-def _kind(encoded: Encoded) -> str:
-    document = encoded.document
+def stage_items(stage: EvaluateStage) -> Iterator[Item]:
+    """What an evaluation asks."""
+    corpus = build_corpus(stage.corpus)
+    for question in stage.questions:
+        yield from items(question, corpus)
+
+
+def kind_of(document: Document) -> str:
+    """For instance `acquisition execution cot (replay)`."""
     parts = (document.split, document.kind, document.response_format)
     return " ".join([*(p for p in parts if p), *(["(replay)"] if document.replay else [])])
+
+
+def kind_of_item(item: Item) -> str:
+    """For instance `target cot (in context)`."""
+    asked = item.question
+    split = "composed" if asked.composed else asked.split
+    return f"{split} {asked.response_format}{' (in context)' if asked.in_context else ''}"
+
+
+class Gallery:
+    """The first few documents of each kind that it is shown."""
+
+    def __init__(self, stage: str, encoder: Encoder, per_kind: int) -> None:
+        self._stage, self._encoder, self._per_kind = stage, encoder, per_kind
+        self._kinds: dict[str, list[Sample]] = {}
+
+    def see(self, encoded: Encoded) -> None:
+        """Keep it, unless there are enough of its kind."""
+        kind = kind_of(encoded.document)
+        kept = self._kinds.setdefault(kind, [])
+        if len(kept) < self._per_kind:
+            given, learnt = self._encoder.shown(encoded.document)
+            sizes = (encoded.n_prompt, encoded.n_target)
+            kept.append(Sample(self._stage, kind, given, learnt, *sizes))
+
+    def samples(self) -> list[Sample]:
+        """Kinds in the order of their first document."""
+        return [sample for kept in self._kinds.values() for sample in kept]
+
+
+def asked(stage: EvaluateStage, encoder: Encoder, n: int) -> list[Sample]:
+    """The first n items of each question, with the answer expected."""
+    shown: Counter[str] = Counter()
+    found = []
+    for item in stage_items(stage):
+        kind = kind_of_item(item)
+        shown[kind] += 1
+        if shown[kind] <= n:
+            answer = item.program.draft.cases[item.case].answer
+            given = encoder.shown_prompt(item.prompt)
+            tokens = len(encoder.prompt(item.prompt))
+            right = len(encoder.ids(answer))
+            found.append(Sample(EVALUATION, kind, given, answer, tokens, right))
+    return found
 
 
 def load_encoder(model: str) -> Encoder:
@@ -63,3 +140,12 @@ def load_encoder(model: str) -> Encoder:
     files = locate(model)
     gguf = {"gguf_file": files.gguf} if files.gguf else {}
     return Encoder(AutoTokenizer.from_pretrained(files.folder, trust_remote_code=False, **gguf))
+
+
+def context_length(model: str) -> int | None:
+    """Tokens that a base can attend to; null where its files do not say. Raises UnknownModel."""
+    path = locate(model).folder / "config.json"
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text("utf-8")).get("max_position_embeddings")
+    return found if isinstance(found, int) else None

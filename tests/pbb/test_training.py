@@ -38,7 +38,7 @@ def loaded() -> tuple[LlamaForCausalLM, Encoder]:
 def a_batch(encoder: Encoder) -> list[Encoded]:
     stage = compile_run(run(), resolve("nano-xs"))[0]
     assert isinstance(stage, TrainStage)
-    return next(step_documents(stage, build_corpus(CORPUS), encoder, lambda d: len(d.ids)))
+    return next(step_documents(stage, build_corpus(CORPUS), encoder.stream, lambda d: len(d.ids)))
 
 
 def gradient(model: nn.Module, batch: list[Encoded], encoder: Encoder, most: int) -> torch.Tensor:

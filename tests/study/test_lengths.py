@@ -53,7 +53,9 @@ def test_lengths_are_those_of_the_documents_that_training_is_given(tmp_path: Pat
             stage = planned.stage
             if isinstance(stage, TrainStage) and stage.role == "stage2":
                 corpus = build_corpus(stage.corpus)
-                for batch in step_documents(stage, corpus, encoder, lambda each: len(each.ids)):
+                for batch in step_documents(
+                    stage, corpus, encoder.stream, lambda each: len(each.ids)
+                ):
                     for each in batch:
                         if each.document.split == "target":
                             kind = trial.config.demonstration_format or "instruction"

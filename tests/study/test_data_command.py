@@ -1,0 +1,171 @@
+"""`pbb-study data` as typed: marks, exit codes, and functions of one's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from io import StringIO
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+from rich.style import Style
+
+from pbb.corpus import build_corpus
+from study import data_checks
+from study.data_checks import Check
+from study.data_text import GIVEN_STYLE, LEARNT_STYLE
+from study.samples import kind_of, load_encoder, stage_documents, stage_names, training_stages
+from tests.study.test_cli import Capture, run
+from tests.study.test_data import study, trial
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    data = study().model_dump(mode="json", exclude_unset=True)
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def test_shown_documents_have_their_loss_marked(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, study_file: Path
+) -> None:
+    assert run(monkeypatch, "data", study_file, "--stage", "stage2", "--count", 2) == 0
+    text = capsys.readouterr().out
+    encoder = load_encoder("nano-xs")
+    stage = training_stages(trial("instruction"))[1]
+    first = next(stage_documents(stage, encoder))[1].document
+    given, learnt = encoder.shown(first)
+    assert learnt.endswith("<eos>") and given.startswith("<bos>")
+    assert f"{given}⟦{learnt}⟧" in text.replace("\n   ", "\n")
+    assert "WRONG" not in text and "ok: 0" in text
+    kinds = Counter(kind_of(d.document) for _, d in stage_documents(stage, encoder))
+    shown = sum(min(2, number) for number in kinds.values())
+    assert text.count("⟦") == shown + 1, "one more in the legend"
+
+
+def test_on_a_terminal_colour_marks_the_loss(
+    monkeypatch: pytest.MonkeyPatch, study_file: Path
+) -> None:
+    terminal = Console(force_terminal=True, color_system="standard", file=StringIO(), width=80)
+    for module in ("study.cli_text", "study.data_text"):
+        monkeypatch.setattr(f"{module}.out", terminal)
+    assert run(monkeypatch, "data", study_file, "--stage", "stage2") == 0
+    assert isinstance(terminal.file, StringIO)
+    text = terminal.file.getvalue()
+    assert "⟦" not in text
+    dim, marked = (str(Style.parse(s).render("|")) for s in (GIVEN_STYLE, LEARNT_STYLE))
+    assert text.count(dim.split("|")[0]) > 3
+    assert text.count(marked.split("|")[0]) > 3
+
+
+def test_an_evaluation_is_shown_with_the_answers_expected(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, study_file: Path
+) -> None:
+    assert run(monkeypatch, "data", "show", study_file, "--stage", "evaluation") == 0
+    text = capsys.readouterr().out
+    program = build_corpus(trial("instruction").config.corpus).target[0]
+    case = program.draft.cases[program.items[0]]
+    assert f"{program.name}({case.input})\n   trace: ⟦{case.answer}⟧" in text
+
+
+def test_a_leak_exits_1_and_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, study_file: Path
+) -> None:
+    found = [Check("items", 2, "run zibfil(3)\x1b[31m")]
+    monkeypatch.setattr(data_checks.Leaks, "checks", lambda _: found)
+    for words in (["data", study_file], ["data", "check", study_file]):
+        assert run(monkeypatch, *words) == 1
+        shown = capsys.readouterr().out
+        assert "WRONG: 2 items, the first: run zibfil(3)" in shown
+        assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--arm", "nonesuch"], "it has: both, demonstrations"),
+        (["--arm", "in_context", "--stage", "stage2"], "it has: evaluation, homogeneous, stage1"),
+        (["--export", "{here}"], "not empty"),
+        (["--stage", "stage3"], "stage3"),
+        (["--count", "-1"], "--count"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_mistakes_exit_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    study_file: Path,
+    arguments: list[str],
+    says: str,
+) -> None:
+    words = [word.format(here=study_file.parent) for word in arguments]
+    assert run(monkeypatch, "data", study_file, *words) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_stage_that_only_another_curriculum_has_is_found() -> None:
+    assert stage_names(trial("instruction", "homogeneous")) == ["homogeneous", "evaluation"]
+
+
+GOOD = '''
+def double(n):
+    """Twice n."""
+    return 2 * n
+
+
+def inputs_double(rng):
+    return (rng.randrange(1000),)
+'''
+BAD = """
+def forever(n):
+    while True:
+        n += 1
+
+
+def inputs_forever(rng):
+    return (rng.randrange(1000),)
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "says"),
+    [
+        ({"good.py": GOOD}, 0, ["ok: double"]),
+        ({"good.py": GOOD, "bad.py": BAD}, 1, ["ok: double", "WRONG: forever"]),
+        ({"bad.py": BAD}, 2, ["WRONG: forever"]),
+        ({"notes.txt": "nothing"}, 2, []),
+    ],
+    ids=["good", "one of two", "bad", "none"],
+)
+def test_functions_are_checked(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    tmp_path: Path,
+    files: dict[str, str],
+    code: int,
+    says: list[str],
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert run(monkeypatch, "data", "check", tmp_path) == code
+    shown = capsys.readouterr()
+    assert all(each in shown.out for each in says)
+    assert ("pbb-study:" in shown.err) == (code == 2)
+
+
+def test_a_studys_own_functions_are_checked_and_so_are_files_that_give_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, text in {"good.py": GOOD, "bad.py": BAD, "broken.py": "def f(:"}.items():
+        (folder / name).write_text(text)
+    data = study().model_dump(mode="json", exclude_unset=True)
+    (tmp_path / "own.yaml").write_text(
+        yaml.safe_dump(data | {"domain": {"kind": "algorithms", "folder": "mine"}})
+    )
+    assert run(monkeypatch, "data", "check", tmp_path / "own.yaml") == 1
+    shown = capsys.readouterr().out
+    assert all(w in shown for w in ("ok: double", "WRONG: forever", "WRONG: broken.py", "1 of 3"))

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from pbb.config import Base
 
-NANO: Final = ("nano-xs", "nano-s", "nano-s-nolib", "nano-m")
+NANO: Final = ("nano-xs", "nano-s", "nano-s-nolib", "nano-m", "nano-l")
 SMOLLM2: Final = "smollm2"
 SMOLLM2_GGUF: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _WEIGHT_FILES: Final = (

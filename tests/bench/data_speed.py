@@ -73,9 +73,9 @@ def corpora(kinds: Sequence[str]) -> Iterator[Corpus]:
             config = CorpusConfig(
                 domain=found.Config(kind=kind),
                 data_seed=1,
-                acquisition=32,
+                acquisition=24,
                 validation=2,
-                targets=8,
+                targets=4,
                 items_per_program=5,
                 representation=representation,
             )

@@ -37,7 +37,7 @@ class Faulty(pbb_flips.Flips):
 class LossyConfig(FaultyConfig):
     @field_serializer("steps")
     def _rounded(self, steps: int) -> int:
-        return steps // 2 * 2
+        return steps // 3 * 3
 
 
 class Lossy(Faulty):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,7 +159,7 @@ def test_a_broken_core_is_found_out(
         documents.cache_clear()
 
 
-def test_a_reader_may_know_less_and_read_less(tmp_path: Path) -> None:
+def test_a_reader_may_know_less_and_read_less() -> None:
     greek = Subject(small(faulty("Greek")), (replace(NANO, unknown="allowed"),))
     assert not broken("exact_masks", greek)
     short = Subject(small(flips()), (replace(NANO, limit=40),))

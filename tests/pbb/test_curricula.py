@@ -4,17 +4,26 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pbb.config import PBB_ARMS, Arm, Curriculum, RunConfig, TrainStage
+from pbb.config import PBB_ARMS, Arm, Compositions, Curriculum, RunConfig, TrainStage
 from pbb.corpus import build_corpus
 from pbb.curricula import compile_run
 from pbb.documents import Document
-from pbb.sampling import demonstration_inputs, deranged, step_documents
+from pbb.domains.domain import Program
+from pbb.sampling import (
+    NoDocuments,
+    demonstration_inputs,
+    deranged,
+    source_documents,
+    step_documents,
+)
+from pbb.seeds import stream
 from tests.pbb.runs import BASE, CORPUS, TRAIN, run
 
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -190,3 +199,17 @@ def test_stage_1_trains_every_format_equally() -> None:
 def test_incoherent_runs_are_refused(arm: Arm, changes: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         run(arm, **changes)
+
+
+def test_compositions_of_which_every_case_is_evaluated_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rather than looked through for ever."""
+
+    def none_free(*_: object) -> tuple[Program, ...]:
+        return tuple(replace(p, free=()) for p in build_corpus(CORPUS).acquisition)
+
+    monkeypatch.setattr("pbb.sampling.compositions", none_free)
+    source = Compositions(split="acquisition", formats=("cot",))
+    with pytest.raises(NoDocuments, match=r"train\.compositions"):
+        source_documents(source, build_corpus(CORPUS), 1, stream("test"))

@@ -1,6 +1,7 @@
 """Make the shipped nano bases: `python -m pbb.models.nano.pretrain nano-s OUT`.
 
-All sizes read equal tokens in equal order: a step's documents depend on the step alone.
+All sizes read equal tokens in equal order; the variant without a library reads programs in context
+where the others read the library.
 """
 
 from __future__ import annotations
@@ -8,65 +9,82 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, Literal, cast
 
+import numpy as np
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.data import DataLoader, IterableDataset
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pbb.config import Numerics, Recipe
-from pbb.corpus import meaning
-from pbb.models.encoding import Encoded, Encoder
-from pbb.models.nano.card import report_card, write_card
-from pbb.models.nano.library import (
-    Diet,
-    Reading,
-    build_reading,
-    step_reading,
-)
+from pbb.config import Recipe
+from pbb.models.head import backbone
+from pbb.models.nano.card import write_card
+from pbb.models.nano.library import meanings
+from pbb.models.nano.shards import CONTEXT, Packed, Tokens, documents, packed
 from pbb.models.nano.vocabulary import build_tokenizer, save_tokenizer
 from pbb.seeds import torch_seed
-from pbb.training.loop import train_steps
+from pbb.training.loop import learning_rate
 
 
 @dataclass(frozen=True)
 class Size:
-    """A rung of the ladder. library = False: reads executions in context only.
-
-    Those documents are longer, so that variant takes fewer steps to read as many tokens.
-    """
+    """A rung of the ladder. library = False: reads executions in context only."""
 
     width: int
     layers: int
     heads: int
     peak_lr: float
     library: bool = True
-    steps_ratio: float = 1.0
 
 
 LADDER: Final[dict[str, Size]] = {
-    "nano-xs": Size(64, 2, 2, 4e-3),
-    "nano-s": Size(96, 3, 3, 3e-3),
-    "nano-s-nolib": Size(96, 3, 3, 3e-3, library=False, steps_ratio=0.72),
-    "nano-m": Size(128, 4, 4, 2e-3),
+    "nano-xs": Size(64, 2, 2, 5e-3),
+    "nano-s": Size(96, 3, 3, 4e-3),
+    "nano-s-nolib": Size(96, 3, 3, 4e-3, library=False),
+    "nano-m": Size(128, 4, 4, 3e-3),
+    "nano-l": Size(192, 6, 6, 2e-3),
 }
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Effort of pretraining, the same for every size."""
+    """Effort of one stage of pretraining, the same for every size."""
 
-    steps: int = 3200
-    documents: int = 48
-    first: float = 0.4
+    steps: int
+    warmup: int
+    first: float
     """Share of steps that read executions in context alone, before the library comes."""
-    library: int = 400
-    passing: int = 20_000
-    definitions: float = 0.35
-    uses: float = 0.45
+    library: float
+    """Share of tokens that are of the library from then on."""
+    context_parts: int
+    library_parts: int
+    """Parts that are read, of each kind; when all are, they are read again."""
+    first_part: int
+    """Number of the first part of each kind."""
+    ended: bool
+    """Whether every answer is followed by the end token, or the last of a document alone."""
+    lr_ratio: float = 1.0
+    """Times the size's peak learning rate."""
+    rows: int = 64
+    """A step reads rows x CONTEXT tokens."""
+
+
+PLAN: Final = Plan(
+    steps=28_000,
+    warmup=300,
+    first=0.4,
+    library=0.25,
+    context_parts=250,
+    library_parts=60,
+    first_part=0,
+    ended=False,
+)
 
 
 def build_model(size: Size) -> LlamaForCausalLM:
@@ -79,7 +97,7 @@ def build_model(size: Size) -> LlamaForCausalLM:
         intermediate_size=3 * size.width,
         num_hidden_layers=size.layers,
         num_attention_heads=size.heads,
-        max_position_embeddings=512,
+        max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -88,58 +106,118 @@ def build_model(size: Size) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-class StepData(Dataset[list[Encoded]]):
-    """Step -> its encoded documents."""
+class Reading(IterableDataset[Packed]):
+    """The steps of a plan, in order."""
 
-    def __init__(self, reading: Reading, plan: Plan, library: bool) -> None:
-        self._reading, self._plan, self._library = reading, plan, library
-        self._encoder: Encoder | None = None
+    def __init__(self, plan: Plan, library: bool, shards: Path | None) -> None:
+        self._plan, self._library, self._shards = plan, library, shards
 
-    def __len__(self) -> int:
-        return self._plan.steps
-
-    def __getitem__(self, step: int) -> list[Encoded]:
+    def __iter__(self) -> Iterator[Packed]:
         plan = self._plan
-        if self._encoder is None:  # made in the worker that uses it
-            self._encoder = Encoder(build_tokenizer())
-        late = self._library and step >= plan.first * plan.steps
-        diet = Diet(plan.definitions, plan.uses) if late else Diet(0.0, 0.0)
-        if step >= len(self):
-            raise IndexError(step)
-        return [self._encoder(d) for d in step_reading(self._reading, diet, step, plan.documents)]
+        late = plan.first * plan.steps * plan.rows * CONTEXT if self._library else float("inf")
+        context, library = (
+            documents(
+                kind, range(plan.first_part, plan.first_part + parts), plan.ended, self._shards
+            )
+            for kind, parts in _parts(plan)
+        )
+        following = _mixed(context, library, late, plan.library)
+        steps = packed(following, plan.rows, CONTEXT)
+        return (next(steps) for _ in range(plan.steps))
 
 
-def pretrain(
-    size: Size, plan: Plan, reading: Reading, device: torch.device, workers: int
-) -> tuple[LlamaForCausalLM, list[dict[str, float]]]:
-    """Train one size; the model, and its loss every 100 steps."""
-    model = build_model(size)
+def _parts(
+    plan: Plan,
+) -> tuple[tuple[Literal["context", "library"], int], tuple[Literal["context", "library"], int]]:
+    return ("context", plan.context_parts), ("library", plan.library_parts)
+
+
+def _mixed(
+    context: Iterator[Tokens], library: Iterator[Tokens], late: float, share: float
+) -> Callable[[], Tokens]:
+    """The next document: in context up to `late` tokens, from then on so that shares hold."""
+    used = [0, 0]
+
+    def following() -> Tokens:
+        of_library = used[1] < share * (sum(used) - late)
+        document = next(library if of_library else context)
+        used[of_library] += len(document)
+        return document
+
+    return following
+
+
+def summed_nll(model: nn.Module, tokens: Tensor, owner: Tensor, learnt: Tensor) -> Tensor:
+    """Summed next-token NLL [nats] of the tokens (R, T) that carry loss; owner as in Packed.
+
+    Documents of a row do not see each other. Rotary positions are relative, so a document reads the
+    same wherever it stands in its row.
+    """
+    length = tokens.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=tokens.device).tril()
+    seen = (owner[:, None, :, None] == owner[:, None, None, :]) & causal
+    hidden = backbone(model)(
+        input_ids=tokens, attention_mask=seen, use_cache=False
+    ).last_hidden_state
+    head: Any = model.get_output_embeddings()  # type: ignore[operator]
+    logits = head(hidden[:, :-1]).float().flatten(0, 1)
+    wanted = tokens[:, 1:].masked_fill(~learnt[:, 1:], -100).flatten()
+    return F.cross_entropy(logits, wanted, ignore_index=-100, reduction="sum")
+
+
+def train(
+    model: LlamaForCausalLM,
+    size: Size,
+    plan: Plan,
+    device: torch.device,
+    shards: Path | None,
+    rows_at_once: int,
+) -> list[dict[str, float]]:
+    """Train one stage in place; the loss [nats/token] every 100 steps."""
     cast(nn.Module, model).to(device)
+    objective = torch.compile(summed_nll) if device.type == "cuda" else summed_nll
     recipe = Recipe(
         steps=plan.steps,
-        tokens_per_step=1,  # steps are counted in documents here
-        peak_lr=size.peak_lr,
-        warmup_steps=100,
+        tokens_per_step=plan.rows * CONTEXT,
+        peak_lr=size.peak_lr * plan.lr_ratio,
+        warmup_steps=plan.warmup,
     )
-    loader = DataLoader(
-        StepData(reading, plan, size.library),
-        batch_size=None,
-        num_workers=workers,
-        prefetch_factor=8 if workers else None,
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=recipe.peak_lr,
+        betas=(recipe.beta1, recipe.beta2),
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
-    encoder = Encoder(build_tokenizer())
-    log, tokens, started = [], 0, time.perf_counter()
-    steps = train_steps(model, loader, recipe, Numerics(), pad_id=encoder.pad_id, device=device)
-    for record in steps:
-        tokens += record.tokens
-        if record.step % 100 == 0 or record.step == plan.steps:
-            elapsed = time.perf_counter() - started
-            log.append({"step": record.step, "loss": record.loss_nats_per_token, "tokens": tokens})
-            print(
-                f"{record.step:6d} {record.loss_nats_per_token:.4f} {tokens / elapsed:,.0f} tok/s",
-                flush=True,
-            )
-    return model, log
+    reading = Reading(plan, size.library, shards)
+    loader = DataLoader(reading, batch_size=None, num_workers=1, prefetch_factor=8)
+    log: list[dict[str, float]] = []
+    tokens, started = 0, time.perf_counter()
+    for step, read in enumerate(loader, start=1):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, recipe)
+        n_target = int(read.learnt.sum())
+        total = torch.zeros((), device=device)
+        for start in range(0, plan.rows, rows_at_once):
+            rows = slice(start, start + rows_at_once)
+            held = (torch.as_tensor(part[rows]).to(device) for part in _fields(read))
+            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+                nll = objective(model, *held)
+            (nll / n_target).backward()
+            total += nll.detach()
+        clip_grad_norm_(model.parameters(), recipe.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        tokens += int((read.owner >= 0).sum())
+        if step % 100 == 0 or step in (1, plan.steps):
+            loss, elapsed = float(total) / n_target, time.perf_counter() - started
+            log.append({"step": step, "loss": round(loss, 4), "tokens": tokens})
+            print(f"{step:6d} {loss:.4f} {tokens / elapsed:,.0f} tok/s {elapsed:.0f} s", flush=True)
+    return log
+
+
+def _fields(read: Packed) -> tuple[np.ndarray[Any, Any], ...]:
+    return read.tokens, read.owner, read.learnt
 
 
 def save(model: LlamaForCausalLM, folder: Path) -> None:
@@ -151,40 +229,36 @@ def save(model: LlamaForCausalLM, folder: Path) -> None:
 
 
 def main() -> None:
-    """Pretrain one size into OUT/NAME and write its report card."""
+    """Pretrain one size into OUT/NAME; `pbb.models.nano.card` then measures it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=LADDER)
     parser.add_argument("out", type=Path)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    for field, value in asdict(Plan()).items():
-        parser.add_argument(f"--{field}", type=type(value), default=value)
+    parser.add_argument("--shards", type=Path, help="read parts that pbb.models.nano.shards writes")
+    parser.add_argument("--rows-at-once", type=int, default=16, help="rows of a microbatch")
     args = parser.parse_args()
-    plan = Plan(**{field: getattr(args, field) for field in asdict(Plan())})
-    size, device = LADDER[args.name], torch.device(args.device)
-    plan = replace(plan, steps=round(plan.steps * size.steps_ratio))
+    plan, size, device = PLAN, LADDER[args.name], torch.device(args.device)
     torch.set_float32_matmul_precision("high")
     torch.set_num_threads(args.threads)
-    reading = build_reading(plan.library, plan.passing)
     started = time.perf_counter()
-    model, log = pretrain(size, plan, reading, device, args.workers)
+    model = build_model(size)
+    log = train(model, size, plan, device, args.shards, args.rows_at_once)
     train_s = time.perf_counter() - started
     save(model, args.out / args.name)
+    on_gpu = device.type == "cuda"
     facts = {
         "name": args.name,
         "plan": asdict(plan),
         "size": asdict(size),
-        "device": args.device,
+        "device": torch.cuda.get_device_name(device) if on_gpu else "CPU",
         "train_s": round(train_s),
         "tokens": log[-1]["tokens"],
         "n_params": sum(p.numel() for p in model.parameters()),
-        "accuracy": report_card(model.float(), reading, device),
         "log": log,
     }
     write_card(facts, args.out / args.name)
-    hashes = sorted(meaning(named.body.source) for named in reading.library)
-    (args.out / "library_meanings.json").write_text(json.dumps(hashes))
+    (args.out / "library_meanings.json").write_text(json.dumps(meanings()))
 
 
 if __name__ == "__main__":

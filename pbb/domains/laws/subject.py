@@ -127,7 +127,7 @@ def pairs(config: CorpusConfig) -> tuple[Program, ...]:
 def runs(config: CorpusConfig, arms: tuple[str, ...]) -> tuple[RunConfig, ...]:
     """A run of each curriculum, arm and format of demonstrations that the domain can have."""
     formats = build_corpus(config).domain.formats
-    composed = 0.2 if pairs(config) else 0.0
+    composed = 0.2 if any(pair.free for pair in pairs(config)) else 0.0
     train = {"stage1": _RECIPE, "stage2": _RECIPE, "formats": formats, "compositions": composed}
     free = config.domain.inputs - config.items_per_program
     shown: list[dict[str, object]] = [

@@ -28,7 +28,7 @@ laptop. Not a language model of anything but small programs.
 
 - **Shape:** width {width}, {layers} layers, {heads} heads, word-level vocabulary shared by all nano
   bases. Weights are stored in bfloat16 and loaded as float32.
-- **Pretraining:** {tokens:,} tokens in {steps:,} steps, {train_s} s on {device}.
+- **Pretraining:** {effort}.
   {diet}
 - **Programs:** arithmetic, ciphers, grammars and small Python functions, told in code and in prose;
   none of the functions of `algorithms` is among them.
@@ -53,7 +53,7 @@ def write_card(facts: dict[str, Any], folder: Path) -> None:
     folder.joinpath("card.json").write_text(json.dumps(facts, indent=1) + "\n")
     if "marks" not in facts:
         return
-    plan, size = facts["plan"], facts["size"]
+    plan, size = facts["stages"][0]["plan"], facts["size"]
     diet = (
         f"After the first {plan['first']:.0%} of the steps a library of {facts['library']:,} "
         f"programs\n  joins, {plan['library']:.0%} of the tokens, seen as definitions and as uses; "
@@ -65,11 +65,18 @@ def write_card(facts: dict[str, Any], folder: Path) -> None:
         diet=diet,
         table=table(facts["marks"]),
         items=max(mark["items"] for mark in facts["marks"]),
-        **{key: facts[key] for key in ("name", "n_params", "tokens", "train_s", "device")},
+        effort="; then, to learn where an answer ends,\n  ".join(map(_effort, facts["stages"])),
+        **{key: facts[key] for key in ("name", "n_params")},
         **{key: size[key] for key in ("width", "layers", "heads")},
-        steps=plan["steps"],
     )
     folder.joinpath("README.md").write_text(text)
+
+
+def _effort(stage: dict[str, Any]) -> str:
+    steps = stage["plan"]["steps"]
+    return (
+        f"{stage['tokens']:,} tokens in {steps:,} steps, {stage['train_s']} s on {stage['device']}"
+    )
 
 
 def table(found: Sequence[Mark]) -> str:

@@ -1,7 +1,8 @@
 """Make the shipped nano bases: `python -m pbb.models.nano.pretrain nano-s OUT`.
 
-All sizes read equal tokens in equal order; the variant without a library reads programs in context
-where the others read the library.
+Two stages, which may run on two machines: `--stage 1`, and `--stage 2` on what it left. All sizes
+read equal tokens in equal order; the variant without a library reads programs in context where the
+others read the library.
 """
 
 from __future__ import annotations
@@ -75,16 +76,31 @@ class Plan:
     """A step reads rows x CONTEXT tokens."""
 
 
-PLAN: Final = Plan(
-    steps=28_000,
-    warmup=300,
-    first=0.4,
-    library=0.25,
-    context_parts=250,
-    library_parts=60,
-    first_part=0,
-    ended=False,
+PLANS: Final = (
+    Plan(
+        steps=28_000,
+        warmup=300,
+        first=0.4,
+        library=0.25,
+        context_parts=250,
+        library_parts=60,
+        first_part=0,
+        ended=False,
+    ),
+    Plan(
+        steps=400,
+        warmup=20,
+        first=0.0,
+        library=0.25,
+        context_parts=2,
+        library_parts=1,
+        first_part=250,
+        ended=True,
+        lr_ratio=0.3,
+        rows=16,
+    ),
 )
+"""The second stage teaches where an answer ends, which the first left open but for the last."""
 
 
 def build_model(size: Size) -> LlamaForCausalLM:
@@ -228,37 +244,53 @@ def save(model: LlamaForCausalLM, folder: Path) -> None:
     save_tokenizer(folder)
 
 
+def read(folder: Path) -> tuple[LlamaForCausalLM, dict[str, Any]]:
+    """What an earlier stage left: weights, and the facts of its card."""
+    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return model, json.loads((folder / "card.json").read_text())
+
+
 def main() -> None:
     """Pretrain one size into OUT/NAME; `pbb.models.nano.card` then measures it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=LADDER)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--stage", type=int, choices=(1, 2), help="this one alone; else both")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--shards", type=Path, help="read parts that pbb.models.nano.shards writes")
     parser.add_argument("--rows-at-once", type=int, default=16, help="rows of a microbatch")
     args = parser.parse_args()
-    plan, size, device = PLAN, LADDER[args.name], torch.device(args.device)
     torch.set_float32_matmul_precision("high")
     torch.set_num_threads(args.threads)
+    for number, plan in enumerate(PLANS, start=1):
+        if args.stage in (None, number):
+            _run_stage(args, number, plan)
+    (args.out / "library_meanings.json").write_text(json.dumps(meanings()))
+
+
+def _run_stage(args: argparse.Namespace, number: int, plan: Plan) -> None:
+    """Train one stage and save it, with its facts beside those of the stages before it."""
+    folder, size, device = args.out / args.name, LADDER[args.name], torch.device(args.device)
+    model, facts = (build_model(size), {"stages": []}) if number == 1 else read(folder)
     started = time.perf_counter()
-    model = build_model(size)
     log = train(model, size, plan, device, args.shards, args.rows_at_once)
-    train_s = time.perf_counter() - started
-    save(model, args.out / args.name)
-    on_gpu = device.type == "cuda"
-    facts = {
-        "name": args.name,
+    stage = {
         "plan": asdict(plan),
-        "size": asdict(size),
-        "device": torch.cuda.get_device_name(device) if on_gpu else "CPU",
-        "train_s": round(train_s),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        "train_s": round(time.perf_counter() - started),
         "tokens": log[-1]["tokens"],
-        "n_params": sum(p.numel() for p in model.parameters()),
         "log": log,
     }
-    write_card(facts, args.out / args.name)
-    (args.out / "library_meanings.json").write_text(json.dumps(meanings()))
+    save(model, folder)
+    facts |= {
+        "name": args.name,
+        "size": asdict(size),
+        "n_params": sum(p.numel() for p in model.parameters()),
+        "stages": [*facts["stages"][: number - 1], stage],
+    }
+    facts.pop("marks", None)  # of the weights as they were
+    write_card(facts, folder)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ NUMERICS_VERSION: Final = 2
 """Raise it when a change to the code changes the numbers that a stage gives."""
 
 Arm = Literal["instruction", "demonstrations", "both", "placebo", "none", "in_context"]
-Curriculum = Literal["proactive", "no-acquisition", "homogeneous", "none"]
+Curriculum = Literal[
+    "proactive", "no-acquisition", "homogeneous", "retroactive-sft", "retroactive-rl", "none"
+]
 DemonstrationFormat = Literal["answer", "trace"]
 Split = Literal["acquisition", "validation", "target"]
 
@@ -154,6 +156,36 @@ class Recipe(Frozen):
         return self
 
 
+class RlRecipe(Frozen):
+    """GRPO (Shao et al. 2024, arXiv 2402.03300), on-policy unless updates_per_batch > 1.
+
+    A step asks prompts_per_step prompts group_size times each. An answer's advantage is its reward
+    minus its group's mean, divided by the group's standard deviation with normalise "std". The loss
+    is summed over all sampled tokens of a step and divided by their number (token-level, as DAPO,
+    arXiv 2503.14476). clip: of the ratio to the policy that sampled; it acts from the second update
+    of a batch on. kl: weight of the k3 estimate of the divergence from the stage's parent.
+    """
+
+    steps: Positive
+    prompts_per_step: Positive = 8
+    group_size: Annotated[int, Field(ge=2)] = 8
+    updates_per_batch: Positive = 1
+    peak_lr: Annotated[float, Field(gt=0)]
+    warmup_steps: Annotated[int, Field(ge=0)] = 5
+    min_lr_ratio: Share = 0.1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    beta1: Share = 0.9
+    beta2: Share = 0.98
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    max_new_tokens: Positive = 96
+    normalise: Literal["std", "none"] = "std"
+    clip: Annotated[float, Field(gt=0)] | None = 0.2
+    kl: Annotated[float, Field(ge=0)] = 0.0
+    format_reward: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Reward of a wrong answer in the format asked for; a right one earns 1, any other 0."""
+
+
 class Lora(Frozen):
     """rank 0 trains all weights. Scale is alpha/sqrt(rank) (rsLoRA) or alpha/rank (standard)."""
 
@@ -183,6 +215,8 @@ class TrainConfig(Frozen):
 
     stage1: Recipe
     stage2: Recipe
+    rl: RlRecipe | None = None
+    """Of stages that reinforce; the curriculum retroactive-rl needs it."""
     replay: Annotated[float, Field(ge=0, lt=1)] = 0.4
     declarations: Share = 0.4
     in_context: Share = 0.1
@@ -294,11 +328,15 @@ class Base(Frozen):
     n_params: Positive
 
 
+Role = Annotated[str, Field(pattern=r"^(stage[1-9]|homogeneous)$")]
+"""Where a training stage stands in its curriculum; names its stream of seeds."""
+
+
 class TrainStage(Frozen):
     """Train an adapter (or all weights) on a mixture, from the parent stage or from the base."""
 
     kind: Literal["train"] = "train"
-    role: Literal["stage1", "stage2", "homogeneous"]
+    role: Role
     base: Base
     corpus: CorpusConfig
     mixture: tuple[Component, ...]
@@ -306,6 +344,8 @@ class TrainStage(Frozen):
     lora: Lora
     seed: int
     numerics: Numerics
+    checkpoints: tuple[Positive, ...] = ()
+    """Steps before the last whose weights are kept too, each in a folder `checkpoint-<step>`."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -313,6 +353,29 @@ class TrainStage(Frozen):
         if not self.mixture or abs(total - 1) > 1e-9:
             raise ValueError(f"shares of a stage's mixture must sum to 1; they sum to {total}")
         return self
+
+
+class RlStage(Frozen):
+    """Reinforce right answers to sampled executions, from the parent stage or from the base.
+
+    source: whose programs are asked, in which formats.
+    """
+
+    kind: Literal["rl"] = "rl"
+    role: Role
+    base: Base
+    corpus: CorpusConfig
+    source: Executions
+    recipe: RlRecipe
+    lora: Lora
+    seed: int
+    numerics: Numerics
+    checkpoints: tuple[Positive, ...] = ()
+    """As in TrainStage."""
+
+
+TrainingStage = TrainStage | RlStage
+"""Stages that leave weights."""
 
 
 class Question(Frozen):
@@ -323,6 +386,8 @@ class Question(Frozen):
     in_context: bool = False
     composed: bool = False
     """Ask pairs of the split's programs instead."""
+    recall: bool = False
+    """Ask for the instruction itself: pointer -> instruction (response_format is not used)."""
     programs: Positive | None = None
     """The first so many programs of the split, or pairs; null = all."""
 
@@ -337,8 +402,10 @@ class EvaluateStage(Frozen):
     max_new_tokens: Positive
     batch_size: Positive
     step: Annotated[int, Field(ge=0)]
-    """Stage-2 steps trained before this evaluation (0: none)."""
+    """Steps of the last training stage before this evaluation (0: none)."""
+    checkpoint: Positive | None = None
+    """Ask the parent as it was at this step, one of its checkpoints; null = as it ended."""
     numerics: Numerics
 
 
-Stage = Annotated[TrainStage | EvaluateStage, Field(discriminator="kind")]
+Stage = Annotated[TrainStage | RlStage | EvaluateStage, Field(discriminator="kind")]

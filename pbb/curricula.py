@@ -56,6 +56,8 @@ def _training_stages(run: RunConfig, base: Base) -> tuple[TrainStage, ...]:
             return () if run.arm == "in_context" else (stage2,)
         case "homogeneous":
             return (_homogeneous(run, stage1, stage2),)
+        case "retroactive-sft" | "retroactive-rl":
+            raise NotImplementedError(run.curriculum)
 
 
 def _stage(

@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation bench-analysis bench-data picture clean
+.PHONY: study test test-all check simulation bench-analysis bench-data findings picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -23,6 +23,9 @@ check: .venv/dev.stamp  ## lint, format, types, import layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+findings: .venv/runtime.stamp  ## F1 to F12 on the nano ladder; verdicts go into docs/findings.md; resumable
+	$(BIN)/python -m study.findings
 
 simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover; 6 minutes
 	$(BIN)/python -m analysis.simulation_page docs

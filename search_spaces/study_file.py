@@ -236,7 +236,7 @@ def smoke_data(study: Study) -> dict[str, Any]:
     data = study_data(study)
     overrides = data.pop("smoke", {})
     data.pop("claims", None)
-    return {**_merged(data, overrides), "name": f"{study.name}-smoke"}
+    return {**merged(data, overrides), "name": f"{study.name}-smoke"}
 
 
 def smoke_study(study: Study) -> Study:
@@ -246,10 +246,10 @@ def smoke_study(study: Study) -> Study:
     return Study.model_validate_json(json.dumps(smoke_data(study)), strict=True)
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings merge key by key; anything else is replaced."""
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`above` over `below`: mappings merge key by key; anything else is replaced."""
     both = {
-        key: _merged(below[key], value)
+        key: merged(below[key], value)
         if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
         else value
         for key, value in above.items()

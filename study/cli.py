@@ -54,7 +54,12 @@ StudyArgument = Annotated[str, typer.Argument(help="A study file, or a shipped s
 RootOption = Annotated[Path, typer.Option(help="Folder of all studies and their shared stages.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SmokeOption = Annotated[bool, typer.Option("--smoke", help="Shrink by the study's smoke section.")]
+ScaleOption = Annotated[
+    str, typer.Option(help="nano, as written; smollm2 (one GPU) or cluster: larger bases instead.")
+]
 RUNS: Final = Path("runs")
+NANO: Final = "nano"
+"""The scale of studies as they are written."""
 
 
 @app.command()
@@ -62,6 +67,7 @@ def plan(
     study: StudyArgument,
     root: RootOption = RUNS,
     smoke: SmokeOption = False,
+    scale: ScaleOption = NANO,
     pilot: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +84,7 @@ def plan(
     from study.plan import check_corpora, make_plan
     from study.store import Store
 
-    planned = make_plan(_study(study, smoke))
+    planned = make_plan(_study(study, smoke, scale))
     check_corpora(planned)
     store = Store(root)
     known = measured_pilot(pilot) if pilot else None
@@ -98,7 +104,7 @@ def plan(
         typer.echo(json.dumps({"study": name, "forecast": asdict(expected), "trials": trials}))
         return
     show_pairs(f"{planned.study.name}: {planned.study.question}", forecast_pairs(expected))
-    out.print(f"launch it: pbb-study launch {study} --root {root}{' --smoke' if smoke else ''}")
+    out.print(f"launch it: {shlex.join(_launching(study, root, smoke, scale))}")
 
 
 @app.command()
@@ -107,6 +113,7 @@ def launch(
     root: RootOption = RUNS,
     backend: Annotated[Backend, typer.Option(help="Where stages run.")] = Backend.RAY,
     smoke: SmokeOption = False,
+    scale: ScaleOption = NANO,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
 ) -> None:
     """Run what is missing of a study, then write its report."""
@@ -115,12 +122,12 @@ def launch(
     from study.trials import read_trials
     from study.tuning import best_proposals
 
-    chosen = _study(study, smoke)
+    chosen = _study(study, smoke, scale)
     try:
         result = launch_study(chosen, root, backend.value, quiet=quiet)
     except KeyboardInterrupt:
-        words = ["pbb-study", "launch", study, "--root", str(root), "--backend", backend.value]
-        again = shlex.join([*words, *(["--smoke"] if smoke else [])])
+        words = _launching(study, root, smoke, scale)
+        again = shlex.join([*words, "--backend", backend.value])
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if chosen.search.design == "tpe":
@@ -259,11 +266,18 @@ def export(
     typer.echo(f"exported: {export_study(folder, out)}")
 
 
-def _study(path_or_name: str, smoke: bool) -> Study:
+def _study(path_or_name: str, smoke: bool, scale: str) -> Study:
+    from search_spaces.scales import scaled
     from search_spaces.study_file import load_study, smoke_study
 
     study = load_study(path_or_name)
-    return smoke_study(study) if smoke else study
+    return scaled(smoke_study(study) if smoke else study, scale)
+
+
+def _launching(study: str, root: Path, smoke: bool, scale: str) -> list[str]:
+    """The words of the command that launches a study."""
+    words = ["pbb-study", "launch", study, "--root", str(root)]
+    return [*words, *(["--smoke"] if smoke else []), *(["--scale", scale] if scale != NANO else [])]
 
 
 def main() -> None:

@@ -1,0 +1,99 @@
+"""Scales: a study written for the nano ladder, asked of larger bases instead.
+
+A scale renames bases and replaces numbers; what a study asks stays as it was written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, TypeAdapter
+
+from pbb.config import Frozen
+from search_spaces.errors import StudyError
+from search_spaces.study_file import Study, merged, study_data
+from search_spaces.yaml12 import read_yaml
+
+_FILE: Final = Path(__file__).with_name("scales.yaml")
+NANO: Final = "nano"
+"""As written."""
+
+
+class Scale(Frozen):
+    """about: for whom it is. bases: a base of the study -> the one that takes its place.
+
+    factors: factor -> number -> the number that takes its place. study: overrides of other keys.
+    """
+
+    about: str
+    bases: dict[str, str] = Field(default_factory=dict)
+    factors: dict[str, dict[str, int]] = Field(default_factory=dict)
+    study: dict[str, Any] = Field(default_factory=dict)
+
+
+@lru_cache(maxsize=1)
+def scales() -> dict[str, Scale]:
+    """Every scale by name."""
+    data = read_yaml(_FILE.read_text("utf-8"), str(_FILE)).data
+    return TypeAdapter(dict[str, Scale]).validate_json(json.dumps(data), strict=True)
+
+
+def scaled(study: Study, scale: str) -> Study:
+    """The study at a scale, named `<name>-<scale>`. Raises StudyError.
+
+    Every base must have one that takes its place: a ladder with a rung of its own size left in
+    would compare two kinds of models.
+    """
+    if scale == NANO:
+        return study
+    if scale not in scales():
+        close = difflib.get_close_matches(scale, [NANO, *scales()], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise StudyError(f"scale {scale!r} is none of {', '.join([NANO, *scales()])}{hint}")
+    chosen = scales()[scale]
+    data = study_data(study)
+    data.pop("smoke", None)
+    placed = {key: _placed(data[key], chosen, study.name) for key in _NAMING & data.keys()}
+    whole = {**merged({**data, **placed}, chosen.study), "name": f"{study.name}-{scale}"}
+    return Study.model_validate_json(json.dumps(whole), strict=True)
+
+
+_NAMING: Final = frozenset({"factors", "primary", "claims"})
+"""Keys of a study under which factors are named."""
+
+
+def _placed(value: Any, scale: Scale, study: str) -> Any:
+    """The same data with every base and number that the scale replaces."""
+    if isinstance(value, list):
+        return [_placed(each, scale, study) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _placed(each, scale, study) for key, each in value.items()}
+    if "model" in found:
+        found["model"] = _each(found["model"], partial(_base, scale, study))
+    for key in found.keys() & scale.factors.keys():
+        found[key] = _each(found[key], partial(_number, scale.factors[key]))
+    return found
+
+
+def _each(values: Any, change: Callable[[Any], Any]) -> Any:
+    """One value, or each of a list; values that become equal are one."""
+    if isinstance(values, list):
+        return list(dict.fromkeys(map(change, values)))
+    return change(values)
+
+
+def _number(numbers: Mapping[str, int], number: int) -> int:
+    return numbers.get(str(number), number)
+
+
+def _base(scale: Scale, study: str, name: str) -> str:
+    if name not in scale.bases:
+        known = ", ".join(scale.bases)
+        raise StudyError(f"study {study!r}: this scale has no base for {name!r}; only for {known}")
+    return scale.bases[name]

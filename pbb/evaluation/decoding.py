@@ -10,8 +10,9 @@ from transformers import DynamicCache
 
 from pbb.models.head import backbone, last_logits
 
-Choice = Callable[[Tensor, int], Tensor]
-"""(logits (B, V) float32, number of tokens chosen before) -> ids (B,) of the next tokens."""
+Choice = Callable[[Tensor, int, Tensor], Tensor]
+"""(logits (B, V) float32, number of tokens chosen before, numbers (B,) of the prompts that the rows
+answer) -> ids (B,) of the next tokens."""
 
 
 def greedy(
@@ -31,7 +32,7 @@ def greedy(
     return continued(
         model,
         prompts,
-        lambda logits, _: logits.argmax(dim=-1),
+        lambda logits, step, rows: logits.argmax(dim=-1),
         pad_id=pad_id,
         eos_id=eos_id,
         max_new_tokens=max_new_tokens,
@@ -50,11 +51,16 @@ def continued(
     max_new_tokens: int,
     device: torch.device,
 ) -> list[list[int]]:
-    """The continuation of each prompt, token by token as chosen, without the end token."""
+    """The continuation of each prompt, token by token as chosen, without the end token.
+
+    Rows that have ended leave the batch when they are half of it: answers differ widely in length,
+    and every further token costs a look at each row's whole cache.
+    """
     tokens, mask = _left_padded(prompts, pad_id, device)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     cache = DynamicCache()
-    going = torch.ones(len(prompts), dtype=torch.bool, device=device)
+    rows = torch.arange(len(prompts), device=device)
+    going = torch.ones_like(rows, dtype=torch.bool)
     steps: list[Tensor] = []
     for step in range(max_new_tokens):
         hidden = backbone(model)(
@@ -64,16 +70,24 @@ def continued(
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        chosen = choose(last_logits(model, hidden), step)
+        chosen = choose(last_logits(model, hidden), step, rows)
         going &= chosen != eos_id
-        steps.append(torch.where(going, chosen, eos_id))
-        if not bool(going.any()):
+        steps.append(torch.full((len(prompts),), eos_id, device=device))
+        steps[-1][rows] = torch.where(going, chosen, eos_id)
+        left = int(going.sum())
+        if left == 0:
             break
-        tokens = chosen[:, None]
-        mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
         positions = positions[:, -1:] + 1
-    rows = torch.stack(steps, dim=1).tolist()
-    return [row[: row.index(eos_id)] if eos_id in row else row for row in rows]
+        if 2 * left <= len(rows):
+            kept = going.nonzero()[:, 0]
+            cache.batch_select_indices(kept)
+            rows, chosen, mask, positions, going = (
+                each[kept] for each in (rows, chosen, mask, positions, going)
+            )
+        tokens = chosen[:, None]
+    answers = torch.stack(steps, dim=1).tolist()
+    return [row[: row.index(eos_id)] if eos_id in row else row for row in answers]
 
 
 def _left_padded(

@@ -38,9 +38,9 @@ def sampled(
         raise ValueError(f"{temperature=} gives no distribution; use `greedy`, or raise it above 0")
     numbers = torch.from_numpy(uniforms).to(device)
 
-    def choose(logits: Tensor, step: int) -> Tensor:
+    def choose(logits: Tensor, step: int, rows: Tensor) -> Tensor:
         cumulative = (logits.double() / temperature).softmax(dim=-1).cumsum(dim=-1)
-        point = numbers[:, step : step + 1] * cumulative[:, -1:]
+        point = numbers[rows, step, None] * cumulative[:, -1:]
         # right=True passes over tokens of probability 0, which end where the one before them does
         place = torch.searchsorted(cumulative, point, right=True)[:, 0]
         return place.clamp(max=logits.shape[-1] - 1)  # NaN, of a broken model, lies beyond all

@@ -31,8 +31,10 @@ NUMERICS_VERSION: Final = 2
 Curriculum = Literal[
     "proactive", "no-acquisition", "homogeneous", "retroactive-sft", "retroactive-rl", "none"
 ]
-WrittenName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-"""Name of a curriculum that the study itself writes."""
+CurriculumName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=list(get_args(Curriculum)))
+]
+"""A `Curriculum`, which is built in, or one that the study itself writes."""
 DemonstrationFormat = Literal["answer", "trace"]
 ReplaySource = Literal["stage1", "declarations", "executions", "in_context"]
 """What stage 2 repeats beside target documents: stage 1's mixture, or one kind of its documents."""
@@ -209,6 +211,9 @@ WrittenStage = Annotated[
 ]
 
 
+WrittenCurriculum = Annotated[tuple[WrittenStage, ...], Field(min_length=1, max_length=9)]
+
+
 def stages_of_arm(stages: Sequence[WrittenStage], arm: Arm) -> tuple[WrittenStage, ...]:
     """The written stages that an arm goes through: all of them, but for `in_context`.
 
@@ -310,8 +315,8 @@ class RunConfig(Frozen):
     """
 
     model: str
-    curriculum: Curriculum | WrittenName
-    stages: tuple[WrittenStage, ...] = Field(default=(), max_length=9)
+    curriculum: CurriculumName
+    stages: tuple[WrittenStage, ...] = ()
     arm: Arm
     demonstrations: Annotated[int, Field(ge=0)] = 0
     demonstration_format: DemonstrationFormat | None = None

@@ -72,13 +72,16 @@ def _shared(sources: Sequence[tuple[Source, float]]) -> tuple[Component, ...]:
 
 
 def replayed(run: RunConfig) -> tuple[Component, ...]:
-    """What stage 2 repeats: the mixture of stage 1, or one kind of its documents."""
+    """What stage 2 repeats: the mixture of stage 1, or one kind of its documents.
+
+    Arm `in_context` is asked of a model that knows stage 1 alone, so it repeats all of it.
+    """
     kinds: dict[str, Source] = {
         "declarations": Declarations(split="acquisition"),
         "executions": acquisition_executions(run),
         "in_context": InContext(split="acquisition", formats=run.train.formats),
     }
-    one = kinds.get(run.replay_source)
+    one = None if run.arm == "in_context" else kinds.get(run.replay_source)
     mixture = acquisition_mixture(run) if one is None else (component(one, 1.0),)
     return tuple(component(each.source, each.share, replay=True) for each in mixture)
 

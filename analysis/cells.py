@@ -19,11 +19,13 @@ from analysis.covariance import student, uncertainty
 from analysis.curves import COMPARISON, TREATMENT, Cell, Level
 from analysis.exchange import NO_INTERVAL
 from analysis.factors import (
-    OF_DEMONSTRATIONS,
+    EXECUTIONS,
+    OF_ARMS,
     domain_settings,
     laid_open,
     program_space,
     split_paths,
+    without,
 )
 from pbb.config import DEMONSTRATED_ARMS
 from pbb.records import ITEM_SCHEMA
@@ -37,11 +39,12 @@ FACTORS: Final = (
     "representation",
     "domain",
     "acquisition",
+    EXECUTIONS,
     "templates",
     "paths",
     "rest",
     "split",
-    *OF_DEMONSTRATIONS,
+    *OF_ARMS,
     *TREATMENT,
 )
 """What tells cells apart, beside settings of the domain; `rest` is what else the column `factors`
@@ -56,7 +59,10 @@ TARGETS: Final = {"split": "target"}
 MOST_CELLS: Final = 100
 """A contrast of more cells shows by itself how much runs vary."""
 
-IDLE: Final = frozenset({"lora_rank", "acquisition", "templates"})
+UNTRAINED: Final = frozenset({"lora_rank", "acquisition", EXECUTIONS, "templates"})
+"""Factors of training alone."""
+
+IDLE: Final = UNTRAINED | {"replay", "replay_source"}
 """Factors that may not apply to a cell; what is asked of them is then met."""
 
 
@@ -66,9 +72,9 @@ class Cells:
 
     index: one row a cell, columns `cell` (its place), `comparison`, `space`, `n_params` and
     `factors`, null where a factor does not apply. space: which programs were asked. factors:
-    FACTORS and the settings of the domain; settings and what is of demonstrations alone stand
-    there `coded`. levels: by cell. Levels that stand on one stage 1 share cluster labels, others do
-    not.
+    FACTORS and the settings of the domain; what stands in the rows' column `factors`, but for paths
+    and rest, is `coded`. levels: by cell. Levels that stand on one stage 1 share cluster labels,
+    others do not.
     """
 
     index: pl.DataFrame
@@ -128,7 +134,7 @@ def cells_of(found: Sequence[Cell]) -> Cells:
 
 def _is_column(name: str) -> bool:
     """Whether the index holds a factor's values as they are; others are `coded`."""
-    return name in FACTORS and name not in OF_DEMONSTRATIONS
+    return name in FACTORS and name not in (EXECUTIONS, *OF_ARMS)
 
 
 def _type(name: str) -> pl.DataType:
@@ -152,13 +158,14 @@ def _factors(row: Mapping[str, Any]) -> dict[str, Any]:
     settings = {name: coded(value) for name, value in domain_settings(rest).items()}
     if settings:
         rest = coded({k: v for k, v in laid_open(rest).items() if k not in settings})
-    shown = {name: None if row[name] is None else coded(row[name]) for name in OF_DEMONSTRATIONS}
-    known = {**row, **shown, "paths": paths, "rest": rest}
+    own = {name: None if row[name] is None else coded(row[name]) for name in OF_ARMS}
+    own[EXECUTIONS] = coded(laid_open(rest).get(EXECUTIONS, "all"))
+    known = {**row, **own, "paths": paths, "rest": without(rest, EXECUTIONS)}
     idle: set[str] = set()
     if row["arm"] not in DEMONSTRATED_ARMS:
-        idle |= {"demonstrations", "demonstration_format", *OF_DEMONSTRATIONS}
+        idle |= {"demonstrations", "demonstration_format"}
     if not _trained(row):
-        idle |= IDLE
+        idle |= UNTRAINED
     elif row["curriculum"] == "no-acquisition":
         idle |= {"acquisition"}
     named = {name: None if name in idle else known[name] for name in ("n_params", *FACTORS)}
@@ -212,7 +219,7 @@ def sloped(cells: Cells, along: str, named: Mapping[str, Any]) -> list[dict[int,
     column = "n_params" if along == "model" else along
     varied = {"model": {"model"}}.get(along, {along})
     free = [name for name in cells.factors if name not in varied]
-    chosen = cells.where(named).filter(pl.col(column) > 0)
+    chosen = cells.where(named).filter(pl.col(column).cast(pl.Float64, strict=False) > 0)
     found = []
     for group in chosen.partition_by(free, maintain_order=True):
         x = np.log10(group[column].cast(pl.Float64).to_numpy())
@@ -262,7 +269,7 @@ def _beside(cells: Cells, chosen: Sequence[int]) -> list[int]:
 
     Each in the first format, of those that the chosen cells use, in which it was asked.
     """
-    rows = cells.index.select("comparison", *OF_DEMONSTRATIONS, *TREATMENT).rows()
+    rows = cells.index.select("comparison", *OF_ARMS, *TREATMENT).rows()
     comparisons = {rows[cell][0] for cell in chosen}
     if len(chosen) > MOST_CELLS:
         return []

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.cells import Cells, matched, mean_of, sloped
 from analysis.comparison import Contest, Pair
 from analysis.exchange import ExchangeRate
-from analysis.factors import OF_DEMONSTRATIONS, laid_open
+from analysis.factors import EXECUTIONS, UNSAID, laid_open
 from analysis.paired import domain_paths, log_rates_of
 from analysis.scaling import Slope, along_of, fit, groups, refused
 from search_spaces.claims import (
@@ -68,7 +68,7 @@ def estimate_of(claim: Claim, cells: Cells, rated: Sequence[Rated], headline: Pa
 
 def _fits(contest: Contest, named: Mapping[str, Value]) -> bool:
     more = laid_open(contest.factors.get("factors"))
-    known = {**dict.fromkeys(OF_DEMONSTRATIONS, 0), **more, **contest.factors}
+    known = {**UNSAID, EXECUTIONS: "all", **more, **contest.factors}
     known["paths"] = domain_paths(contest)
     return all(coded(known.get(name)) == coded(value) for name, value in named.items())
 

@@ -2,20 +2,20 @@
 
 A rate belongs to a comparison (runs equal in every factor but arm, demonstrations and seeds) and
 to a pair: how the instruction arm is asked, how the demonstrations arm is asked, and what one
-demonstration shows. Factors of demonstrations alone, such as their skew, make as many comparisons
-as they have values; all of them have the same arms without demonstrations.
+demonstration shows. Factors of some arms alone, such as the skew of demonstrations or the share of
+replay, make as many comparisons as they have values; arms that they do not apply to join them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from analysis.curves import COMPARISON, Cell, Level, Series
-from analysis.factors import OF_DEMONSTRATIONS, joined
+from analysis.factors import EXECUTIONS, OF_ARMS, UNSAID, joined, without
 from pbb.config import DEMONSTRATED_ARMS
 
 
@@ -105,37 +105,68 @@ def contests(found: Sequence[Cell], headline: Pair) -> list[Contest]:
     none of them, every pair it has.
     """
     beside = {
-        series: _by(names, [cell for cell in found if chosen(cell[0])])
+        series: _by(names, [_unexecuted(cell) for cell in found if chosen(cell[0])])
         for series, (names, chosen) in BESIDE.items()
     }
     contests = []
     for key, group in _by(COMPARISON, found).items():
         factors = dict(zip(COMPARISON, key, strict=True))
+        shared = _shared(factors)
         near = {
-            series: beside[series].get(tuple(factors[name] for name in names), [])
+            series: beside[series].get(tuple(shared[name] for name in names), [])
             for series, (names, _) in BESIDE.items()
         }
         if factors["curriculum"] in ("no-acquisition", "none"):
             near["no_acquisition"] = []
-        for named, members in _by_demonstrations(group):
-            own = factors | {"factors": joined(factors["factors"], named)}
-            contests += [_contest(own, members, near, pair) for pair in _pairs(members, headline)]
+        for values in _of_arms(group):
+            members = _joining(group, values)
+            own = factors | {"factors": joined(factors["factors"], _told(values, group))}
+            beneath = {series: _joining(cells, values) for series, cells in near.items()}
+            pairs = _pairs(members, headline)
+            contests += [_contest(own, members, beneath, pair) for pair in pairs]
     return contests
 
 
-def _by_demonstrations(group: list[Cell]) -> list[tuple[dict[str, Any], list[Cell]]]:
-    """The group once for each value of what is of demonstrations alone, with this value.
+def _of_arms(group: list[Cell]) -> list[dict[str, Any]]:
+    """Each setting of what is of some arms alone, as the demonstrations of the group have it."""
+    shown = _by(tuple(OF_ARMS), [cell for cell in group if cell[0]["arm"] in DEMONSTRATED_ARMS])
+    ordered = sorted(shown, key=lambda values: [_rank(value) for value in values])
+    return [dict(zip(OF_ARMS, values, strict=True)) for values in ordered]
 
-    A value of 0 is named only where there are others.
-    """
-    aside = [cell for cell in group if cell[0]["arm"] not in DEMONSTRATED_ARMS]
-    shown = _by(OF_DEMONSTRATIONS, [cell for cell in group if cell[0]["arm"] in DEMONSTRATED_ARMS])
-    found = []
-    for values in sorted(shown, key=lambda values: [(isinstance(v, str), v) for v in values]):
-        named = zip(OF_DEMONSTRATIONS, values, strict=True)
-        told = {name: value for name, value in named if value or len(shown) > 1}
-        found.append((told, aside + shown[values]))
-    return found or [({}, aside)]
+
+def _rank(value: Any) -> tuple[bool, bool, Any]:
+    return value is not None, isinstance(value, str), 0 if value is None else value
+
+
+def _joining(cells: list[Cell], values: Mapping[str, Any]) -> list[Cell]:
+    """The cells that have these values, and those to which they do not apply."""
+    return [
+        cell
+        for cell in cells
+        if all(
+            None in (value, cell[0][name]) or cell[0][name] == value
+            for name, value in values.items()
+        )
+    ]
+
+
+def _told(values: Mapping[str, Any], group: list[Cell]) -> dict[str, Any]:
+    """What is worth saying of a comparison: a default is named only where there are others."""
+    varied = {name for name in values if len({cell[0][name] for cell in group} - {None}) > 1}
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and (value != UNSAID[name] or name in varied)
+    }
+
+
+def _shared(factors: dict[str, Any]) -> dict[str, Any]:
+    """The factors without what a control that lies outside the comparison does not have."""
+    return factors | {"factors": without(factors["factors"], EXECUTIONS)}
+
+
+def _unexecuted(cell: Cell) -> Cell:
+    return _shared(cell[0]), cell[1]
 
 
 def _untuned(factors: dict[str, Any]) -> bool:
@@ -156,7 +187,7 @@ BESIDE: Final[dict[Series, tuple[tuple[str, ...], Callable[[dict[str, Any]], boo
 }
 """Controls that lie outside the comparison, since their curriculum differs, and what they must
 share with it. The untuned base knows nothing of rank, templates or acquisition; without stage 1,
-the number of acquisition programs changes nothing."""
+the number of acquisition programs, and of their executions, changes nothing."""
 
 
 def _by(names: Sequence[str], found: Sequence[Cell]) -> dict[tuple[Any, ...], list[Cell]]:

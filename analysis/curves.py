@@ -11,8 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.factors import OF_DEMONSTRATIONS, laid_open, split_demonstrations
-from pbb.config import DEMONSTRATED_ARMS
+from analysis.factors import OF_ARMS, UNSAID, applies, laid_open, split_arms
 
 Array = NDArray[np.float64]
 
@@ -30,7 +29,7 @@ COMPARISON: Final = (
 )
 """A comparison is a set of runs equal in these; arm, demonstrations and seeds vary within it.
 
-Keys of `factors` that are of demonstrations alone are no part of it (see `analysis.factors`).
+Keys of `factors` that are of some arms alone are no part of it (see `analysis.factors`).
 """
 
 TREATMENT: Final = ("arm", "demonstrations", "demonstration_format", "response_format")
@@ -134,8 +133,8 @@ CELL: Final = (*COMPARISON, *TREATMENT)
 
 
 Cell = tuple[dict[str, Any], Level]
-"""A level and its factors: COMPARISON and TREATMENT; those of demonstrations alone, null for arms
-without them; the split. Its series is the arm."""
+"""A level and its factors: COMPARISON and TREATMENT; those of some arms alone, null for the others;
+the split. Its series is the arm."""
 
 
 def target_cells(counts: pl.DataFrame) -> list[Cell]:
@@ -154,7 +153,7 @@ def cells(counts: pl.DataFrame) -> list[Cell]:
     if counts.is_empty():
         return []
     programs = counts["program"].unique().sort()
-    keys = [*CELL, "shown"]
+    keys = [*CELL, "own"]
     coded = _apart(counts).select(
         *keys,
         run=pl.struct("run", "seed").rank("dense"),
@@ -171,33 +170,33 @@ def cells(counts: pl.DataFrame) -> list[Cell]:
     values = [groups[name].to_list() for name in columns]
     names = programs.to_numpy()
     return [
-        (_of_demonstrations(factors), _level(factors, names, *map(np.asarray, rows)))
+        (_of_arms(factors), _level(factors, names, *map(np.asarray, rows)))
         for factors, *rows in zip(groups.select(keys).iter_rows(named=True), *values, strict=True)
     ]
 
 
 def _apart(counts: pl.DataFrame) -> pl.DataFrame:
-    """Keys of demonstrations alone taken out of `factors`, into JSON of their own: `shown`."""
-    parts = {text: split_demonstrations(text) for text in counts["factors"].unique().to_list()}
-    texts = {text: rest for text, (rest, _) in parts.items()}
-    shown = {text: _complete(found) for text, (_, found) in parts.items()}
-    demonstrated = pl.col("arm").is_in(sorted(DEMONSTRATED_ARMS))
-    return counts.with_columns(
-        factors=pl.col("factors").replace_strict(texts, return_dtype=pl.String),
-        shown=pl.when(demonstrated).then(
-            pl.col("factors").replace_strict(shown, return_dtype=pl.String)
-        ),
-    )
+    """Keys of some arms alone taken out of `factors`, into JSON of their own: `own`."""
+    by = ["factors", "arm", "curriculum"]
+    rows = []
+    for text, arm, curriculum in counts.select(by).unique().iter_rows():
+        rest, found = split_arms(text)
+        rows.append((text, arm, curriculum, rest, _complete(found, arm, curriculum)))
+    schema = dict.fromkeys((*by, "rest", "own"), pl.String)
+    parts = pl.DataFrame(rows, schema=schema, orient="row")
+    told = counts.join(parts, on=by, how="left", maintain_order="left", nulls_equal=True)
+    return told.with_columns(factors=pl.col("rest")).drop("rest")
 
 
-def _complete(found: dict[str, Any]) -> str:
-    """Every key of demonstrations, 0 where it is not said."""
-    return json.dumps({name: found.get(name) or 0 for name in OF_DEMONSTRATIONS})
+def _complete(found: dict[str, Any], arm: str, curriculum: str) -> str:
+    """Every key that applies to the run, with what it is where it is not said."""
+    kept = {name: found.get(name) for name in OF_ARMS if applies(name, arm, curriculum)}
+    return json.dumps({name: UNSAID[name] if v is None else v for name, v in kept.items()})
 
 
-def _of_demonstrations(factors: dict[str, Any]) -> dict[str, Any]:
-    shown = laid_open(factors.pop("shown"))
-    return factors | {name: shown.get(name) for name in OF_DEMONSTRATIONS}
+def _of_arms(factors: dict[str, Any]) -> dict[str, Any]:
+    own = laid_open(factors.pop("own"))
+    return factors | {name: own.get(name) for name in OF_ARMS}
 
 
 def _level(

@@ -1,8 +1,8 @@
 """The column `factors`: canonical JSON of what was varied and has no column of its own.
 
 Settings of the domain are its keys `domain_<field>`: they say which programs were asked. Keys of
-demonstrations alone say how these were drawn; arms without demonstrations do not have them, so a
-comparison joins such arms to every value.
+some arms alone say how demonstrations were drawn, or what was repeated beside target documents;
+arms that they do not apply to join every value in a comparison.
 """
 
 from __future__ import annotations
@@ -11,10 +11,24 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pbb.config import DEMONSTRATED_ARMS, REVEALING_ARMS
 from search_spaces.claims import coded
+from search_spaces.factors import REPLAYING, RETROACTIVE
 
-OF_DEMONSTRATIONS: Final = ("skew",)
-"""Keys that are properties of demonstrations, as their format is; 0 where not said."""
+OF_ARMS: Final[Mapping[str, frozenset[str]]] = {
+    "skew": frozenset(DEMONSTRATED_ARMS),
+    "replay": frozenset(REVEALING_ARMS),
+    "replay_source": frozenset(REVEALING_ARMS) | {"none"},
+}
+"""Key -> the arms that it applies to. Arm `none` reads replay alone, whatever its share."""
+
+_OF_CURRICULA: Final = {"replay": REPLAYING | RETROACTIVE, "replay_source": REPLAYING}
+
+UNSAID: Final[Mapping[str, Any]] = {"skew": 0, "replay": None, "replay_source": "stage1"}
+"""What keys of OF_ARMS are where rows do not say, in the arms that they apply to."""
+
+EXECUTIONS: Final = "acquisition_demonstrations"
+"""Executions of each acquisition program that training could draw on; all where not said."""
 
 DOMAIN: Final = "domain_"
 """What the key of a domain's setting begins with."""
@@ -32,11 +46,25 @@ def laid_open(text: Any) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def split_demonstrations(text: str) -> tuple[str, dict[str, Any]]:
-    """The text without the keys of demonstrations, and these with their values."""
+def applies(key: str, arm: str, curriculum: str) -> bool:
+    """Whether a key of OF_ARMS says anything of a run."""
+    curricula = _OF_CURRICULA.get(key)
+    return arm in OF_ARMS[key] and (curricula is None or curriculum in curricula)
+
+
+def split_arms(text: str) -> tuple[str, dict[str, Any]]:
+    """The text without the keys of some arms alone, and these with their values."""
     data = laid_open(text)
-    found = {name: data.pop(name) for name in OF_DEMONSTRATIONS if name in data}
+    found = {name: data.pop(name) for name in OF_ARMS if name in data}
     return (_text(data) if found else text), found
+
+
+def without(text: Any, key: str) -> str:
+    """The text without a key; unchanged where it lacks it."""
+    data = laid_open(text)
+    if key not in data:
+        return str(text)
+    return _text({name: value for name, value in data.items() if name != key})
 
 
 def joined(text: str, values: Mapping[str, Any]) -> str:

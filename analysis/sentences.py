@@ -10,6 +10,7 @@ from analysis.curves import COMPARISON
 from analysis.exchange import ExchangeRate
 from analysis.factors import DOMAIN
 from analysis.results import Result, json_or_text
+from search_spaces.claims import BY_NAME
 
 SHOWN: Final = {"trace": "traced", "answer": "answer-only"}
 
@@ -158,7 +159,7 @@ def named(name: str, value: Any) -> str:
         return "untuned"
     if isinstance(value, list):
         value = "/".join(map(str, value))
-    elif isinstance(value, str) and not name.startswith(DOMAIN):
+    elif isinstance(value, str) and not name.startswith(DOMAIN) and name not in BY_NAME:
         return value
     return f"{shown} {value}"
 

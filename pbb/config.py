@@ -7,37 +7,38 @@ numbers is a field of it, so its canonical JSON identifies its result. Imports n
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from pbb.arms import DECLARED_ARMS as DECLARED_ARMS
+from pbb.arms import DEMONSTRATED_ARMS as DEMONSTRATED_ARMS
+from pbb.arms import INSTRUCTED_ARMS as INSTRUCTED_ARMS
+from pbb.arms import PBB_ARMS as PBB_ARMS
+from pbb.arms import REVEALING_ARMS as REVEALING_ARMS
+from pbb.arms import Arm as Arm
 from pbb.domains.configs import AnyDomainConfig
 from pbb.domains.domain import Representation as Representation
 from pbb.domains.domain import ResponseFormat as ResponseFormat
 from pbb.domains.registry import domain_of
 from pbb.frozen import Frozen as Frozen
+from pbb.written import Mixture, check_shares, repeats, unfit
 
 NUMERICS_VERSION: Final = 2
 """Raise it when a change to the code changes the numbers that a stage gives."""
 
-Arm = Literal["instruction", "demonstrations", "both", "placebo", "none", "in_context"]
 Curriculum = Literal[
     "proactive", "no-acquisition", "homogeneous", "retroactive-sft", "retroactive-rl", "none"
 ]
+CurriculumName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", examples=list(get_args(Curriculum)))
+]
+"""A `Curriculum`, which is built in, or one that the study itself writes."""
 DemonstrationFormat = Literal["answer", "trace"]
+ReplaySource = Literal["stage1", "declarations", "executions", "in_context"]
+"""What stage 2 repeats beside target documents: stage 1's mixture, or one kind of its documents."""
 Split = Literal["acquisition", "validation", "target"]
-
-PBB_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "placebo", "none"})
-"""Arms that claim PBB: their training never holds a target execution."""
-
-DEMONSTRATED_ARMS: Final[frozenset[Arm]] = frozenset({"demonstrations", "both"})
-"""Arms that see executions of targets; `demonstrations` and its format apply to them alone."""
-
-INSTRUCTED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "placebo", "in_context"})
-"""Arms that saw an instruction, so may be asked to recite it."""
-
-DECLARED_ARMS: Final[frozenset[Arm]] = frozenset({"instruction", "both", "placebo"})
-"""Arms in whose training every target is declared once (`in_context` shows it in the prompt)."""
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -186,6 +187,54 @@ class RlRecipe(Frozen):
     """Reward of a wrong answer in the format asked for; a right one earns 1, any other 0."""
 
 
+class ReadingStage(Frozen):
+    """A stage that a study writes: a mixture of documents and its budget."""
+
+    documents: Annotated[Mixture, Field(min_length=1), AfterValidator(check_shares)]
+    recipe: Recipe
+
+
+class ReinforcingStage(Frozen):
+    """A stage that a study writes: executions of acquisition programs, reinforced."""
+
+    reinforce: RlRecipe
+
+
+def _kind_of_stage(value: object) -> str:
+    told = "reinforce" in value if isinstance(value, dict) else isinstance(value, ReinforcingStage)
+    return "reinforcing" if told else "reading"
+
+
+WrittenStage = Annotated[
+    Annotated[ReadingStage, Tag("reading")] | Annotated[ReinforcingStage, Tag("reinforcing")],
+    Discriminator(_kind_of_stage),
+]
+
+
+WrittenCurriculum = Annotated[tuple[WrittenStage, ...], Field(min_length=1, max_length=9)]
+
+
+def stages_of_arm(stages: Sequence[WrittenStage], arm: Arm) -> tuple[WrittenStage, ...]:
+    """The written stages that an arm goes through: all of them, but for `in_context`.
+
+    It has no target documents, so last stages that else only repeat would teach it nothing.
+    """
+    kept = list(stages)
+    while arm == "in_context" and kept and _repeats(kept[-1]):
+        kept.pop()
+    return tuple(kept)
+
+
+def _repeats(stage: WrittenStage) -> bool:
+    return isinstance(stage, ReadingStage) and repeats(stage.documents)
+
+
+def unfit_stages(stages: Sequence[WrittenStage], arm: Arm) -> str | None:
+    """Why an arm cannot go through written stages, and the way out; null where it can."""
+    kept = stages_of_arm(stages, arm)
+    return unfit([s.documents for s in kept if isinstance(s, ReadingStage)], arm)
+
+
 class Lora(Frozen):
     """rank 0 trains all weights. Scale is alpha/sqrt(rank) (rsLoRA) or alpha/rank (standard)."""
 
@@ -257,16 +306,23 @@ class EvaluateConfig(Frozen):
 class RunConfig(Frozen):
     """One training run in a researcher's words.
 
+    stages: of a curriculum that the study writes; empty for one that is built in.
+    replay_source: what stage 2 repeats, where it does; `train.replay` is how much.
+    acquisition_demonstrations: training draws on the first so many executions of each acquisition
+    program; null = on all. In-context ones and compositions are not cut.
     stand_in: the split whose programs play the targets; `validation` when nuisances are tuned, so
     that targets never inform a hyperparameter.
     """
 
     model: str
-    curriculum: Curriculum
+    curriculum: CurriculumName
+    stages: tuple[WrittenStage, ...] = ()
     arm: Arm
     demonstrations: Annotated[int, Field(ge=0)] = 0
     demonstration_format: DemonstrationFormat | None = None
     skew: Share = 0.0
+    replay_source: ReplaySource = "stage1"
+    acquisition_demonstrations: Positive | None = None
     lora_rank: Annotated[int, Field(ge=0, le=1024)] = 8
     seed: Annotated[int, Field(ge=0)]
     corpus: CorpusConfig
@@ -292,20 +348,38 @@ class RunConfig(Frozen):
             raise ValueError(
                 f"arm={self.arm!r} shows no demonstrations, so skew={self.skew} says nothing"
             )
-        need = self.demonstrations + self.corpus.items_per_program
-        if need > self.corpus.domain.inputs:
-            raise ValueError(
-                f"demonstrations={self.demonstrations} + items_per_program="
-                f"{self.corpus.items_per_program} = {need} inputs per program, but domain.inputs="
-                f"{self.corpus.domain.inputs}; raise domain.inputs or lower one of them"
-            )
-        if self.curriculum == "none" and self.arm not in ("none", "in_context"):
-            raise ValueError(
-                f"curriculum 'none' trains nothing, so arm={self.arm!r} cannot reveal targets; "
-                "use arm 'none' or 'in_context'"
-            )
+        self._check_inputs()
+        self._check_curriculum()
         self._check_formats()
         return self
+
+    def _check_inputs(self) -> None:
+        items, inputs = self.corpus.items_per_program, self.corpus.domain.inputs
+        for name in ("demonstrations", "acquisition_demonstrations"):
+            asked = getattr(self, name) or 0
+            if asked + items > inputs:
+                raise ValueError(
+                    f"{name}={asked} + items_per_program={items} = {asked + items} inputs per "
+                    f"program, but domain.inputs={inputs}; raise domain.inputs or lower one of them"
+                )
+
+    def _check_curriculum(self) -> None:
+        name, arm = self.curriculum, self.arm
+        if (name in get_args(Curriculum)) == bool(self.stages):
+            raise ValueError(
+                f"curriculum={name!r} with {len(self.stages)} written stages: a curriculum is "
+                "either built in or has the stages that the study writes under `curricula`"
+            )
+        if name == "none" and arm not in ("none", "in_context"):
+            raise ValueError(
+                f"curriculum 'none' trains nothing, so arm={arm!r} cannot reveal targets; "
+                "use arm 'none' or 'in_context'"
+            )
+        if name == "retroactive-rl" and self.train.rl is None:
+            raise ValueError("curriculum 'retroactive-rl' reinforces; add its recipe as train.rl")
+        reason = unfit_stages(self.stages, arm) if self.stages else None
+        if reason:
+            raise ValueError(f"curriculum {name!r} {reason}")
 
     def _check_formats(self) -> None:
         """The domain must have what is trained, shown and asked."""

@@ -1,12 +1,16 @@
 """Curriculum x arm -> ordered stages, each a declared mixture of document kinds.
 
 The table is design's: what stage 1 and stage 2 hold for each curriculum, and what an arm reveals
-about the targets. Cook et al. 2026 (arXiv 2506.18777), sections on proactive PBB and its baselines.
+about the targets (`pbb.mixtures`). Cook et al. 2026 (arXiv 2506.18777), sections on proactive and
+retroactive PBB and their baselines.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from pbb.config import (
+    DEMONSTRATED_ARMS,
     INSTRUCTED_ARMS,
     Base,
     Component,
@@ -16,18 +20,31 @@ from pbb.config import (
     Executions,
     InContext,
     Lora,
-    PlaceboDeclarations,
     Question,
+    ReadingStage,
     Recipe,
+    RlRecipe,
+    RlStage,
     RunConfig,
     Source,
     Split,
+    TrainingStage,
     TrainStage,
+    stages_of_arm,
 )
-from pbb.documents import DEMONSTRATED_AS
+from pbb.mixtures import (
+    TargetLeak,
+    acquisition_executions,
+    acquisition_mixture,
+    component,
+    execution_mixture,
+    replayed,
+    revelation_mixture,
+    written_mixture,
+)
 
 
-def compile_run(run: RunConfig, base: Base) -> tuple[TrainStage | EvaluateStage, ...]:
+def compile_run(run: RunConfig, base: Base) -> tuple[TrainingStage | EvaluateStage, ...]:
     """The chain base -> training stages -> evaluation; each stage's parent is the one before it."""
     stages = _training_stages(run, base)
     last = stages[-1] if stages else None
@@ -43,96 +60,105 @@ def compile_run(run: RunConfig, base: Base) -> tuple[TrainStage | EvaluateStage,
     return (*stages, evaluation)
 
 
-def _training_stages(run: RunConfig, base: Base) -> tuple[TrainStage, ...]:
+def _training_stages(run: RunConfig, base: Base) -> tuple[TrainingStage, ...]:
+    """Raises TargetLeak."""
+    stages = _compiled(run, base)
+    for source in _sources(stages):
+        _refuse_leak(run, source)
+    return stages
+
+
+def _compiled(run: RunConfig, base: Base) -> tuple[TrainingStage, ...]:
     train = run.train
-    stage1 = _stage(run, base, "stage1", acquisition_mixture(run), train.stage1)
-    stage2 = _stage(run, base, "stage2", revelation_mixture(run), train.stage2)
     match run.curriculum:
         case "none":
             return ()
-        case "proactive":
-            return (stage1,) if run.arm == "in_context" else (stage1, stage2)
-        case "no-acquisition":
-            return () if run.arm == "in_context" else (stage2,)
-        case "homogeneous":
-            return (_homogeneous(run, stage1, stage2),)
+        case "proactive" | "no-acquisition" | "homogeneous":
+            return _proactive(run, base)
         case "retroactive-sft" | "retroactive-rl":
-            raise NotImplementedError(run.curriculum)
+            declared = component(Declarations(split="acquisition"), 1.0)
+            reading = revelation_mixture(run, [declared])
+            first = _reading(run, base, "stage1", reading, train.stage2)
+            if run.curriculum == "retroactive-rl" and train.rl is not None:
+                return (first, _reinforcing(run, base, "stage2", train.rl))
+            return (first, _reading(run, base, "stage2", execution_mixture(run), train.stage1))
+        case _:
+            return _written(run, base)
 
 
-def _stage(
+def _proactive(run: RunConfig, base: Base) -> tuple[TrainStage, ...]:
+    """Stage 1 and stage 2, or the one of the two that is left, or both in one."""
+    train, asked_early = run.train, run.arm == "in_context"
+    stage1 = _reading(run, base, "stage1", acquisition_mixture(run), train.stage1)
+    stage2 = _reading(run, base, "stage2", revelation_mixture(run, replayed(run)), train.stage2)
+    if run.curriculum == "homogeneous":
+        return (_homogeneous(stage1, stage2),)
+    before = (stage1,) if run.curriculum == "proactive" else ()
+    return before if asked_early else (*before, stage2)
+
+
+def _written(run: RunConfig, base: Base) -> tuple[TrainingStage, ...]:
+    return tuple(
+        _reading(run, base, f"stage{i}", written_mixture(run, stage), stage.recipe)
+        if isinstance(stage, ReadingStage)
+        else _reinforcing(run, base, f"stage{i}", stage.reinforce)
+        for i, stage in enumerate(stages_of_arm(run.stages, run.arm), start=1)
+    )
+
+
+def _reading(
     run: RunConfig,
     base: Base,
     role: str,
     mixture: tuple[Component, ...],
     recipe: Recipe,
 ) -> TrainStage:
+    return TrainStage.model_validate({**_common(run, base, role, recipe), "mixture": mixture})
+
+
+def _reinforcing(run: RunConfig, base: Base, role: str, recipe: RlRecipe) -> RlStage:
+    """Executions of acquisition programs, whatever the arm: it is the same for all."""
+    asked = acquisition_executions(run)
+    return RlStage.model_validate({**_common(run, base, role, recipe), "source": asked})
+
+
+def _common(run: RunConfig, base: Base, role: str, recipe: Recipe | RlRecipe) -> dict[str, object]:
     rank = run.lora_rank
     lr_ratio = run.train.full_rank_lr_ratio if rank == 0 else 1.0
-    return TrainStage.model_validate(
-        {
-            "role": role,
-            "base": base,
-            "corpus": run.corpus,
-            "mixture": mixture,
-            "recipe": {**recipe.model_dump(), "peak_lr": recipe.peak_lr * lr_ratio},
-            "lora": Lora(rank=rank, alpha=run.train.lora_alpha, scaling=run.train.lora_scaling),
-            "seed": run.seed,
-            "numerics": run.train.numerics,
-        }
-    )
+    return {
+        "role": role,
+        "base": base,
+        "corpus": run.corpus,
+        "recipe": {**recipe.model_dump(), "peak_lr": recipe.peak_lr * lr_ratio},
+        "lora": Lora(rank=rank, alpha=run.train.lora_alpha, scaling=run.train.lora_scaling),
+        "seed": run.seed,
+        "numerics": run.train.numerics,
+    }
 
 
-def acquisition_mixture(run: RunConfig) -> tuple[Component, ...]:
-    """Stage 1: declarations and executions of acquisition programs; the same for every arm."""
-    train = run.train
-    sources: list[tuple[Source, float]] = [
-        (Declarations(split="acquisition"), train.declarations),
-        (InContext(split="acquisition", formats=train.formats), train.in_context),
-        (Compositions(split="acquisition", formats=train.formats), train.compositions),
-        (
-            Executions(split="acquisition", formats=train.formats),
-            1 - train.declarations - train.in_context - train.compositions,
-        ),
-    ]
-    return tuple(Component(source=source, share=share) for source, share in sources if share > 0)
+def _sources(stages: Sequence[TrainingStage]) -> Iterator[Source]:
+    for stage in stages:
+        if isinstance(stage, RlStage):
+            yield stage.source
+        else:
+            yield from (each.source for each in stage.mixture)
 
 
-def revelation_mixture(run: RunConfig) -> tuple[Component, ...]:
-    """Stage 2: replay of stage 1, and the arm's target documents. Arm `none` is replay alone."""
-    revealed = _target_sources(run)
-    replay = run.train.replay if revealed else 1.0
-    replayed = [
-        Component(source=c.source, share=c.share * replay, replay=True)
-        for c in acquisition_mixture(run)
-        if replay > 0
-    ]
-    share = (1 - replay) / max(len(revealed), 1)
-    return (*replayed, *(Component(source=source, share=share) for source in revealed))
-
-
-def _target_sources(run: RunConfig) -> list[Source]:
-    split: Split = run.stand_in
-    sources: list[Source] = []
-    if run.arm in ("instruction", "both"):
-        sources.append(Declarations(split=split))
-    if run.arm == "placebo":
-        sources.append(PlaceboDeclarations(split=split))
-    if run.demonstration_format is not None:
-        shown = DEMONSTRATED_AS[run.demonstration_format]
-        sources.append(
-            Executions(
-                split=split, formats=(shown,), demonstrations=run.demonstrations, skew=run.skew
-            )
+def _refuse_leak(run: RunConfig, source: Source) -> None:
+    """Whatever a curriculum is made of, arms without demonstrations execute no target."""
+    executes = isinstance(source, Executions | Compositions | InContext)
+    if executes and source.split == run.stand_in and run.arm not in DEMONSTRATED_ARMS:
+        raise TargetLeak(
+            f"curriculum {run.curriculum!r} trains on {source.kind} of {run.stand_in} programs, "
+            f"which arm {run.arm!r} must never see"
         )
-    return sources
 
 
-def _homogeneous(run: RunConfig, stage1: TrainStage, stage2: TrainStage) -> TrainStage:
+def _homogeneous(stage1: TrainStage, stage2: TrainStage) -> TrainStage:
     """Both stages' documents shuffled into one stage of the same total tokens."""
     tokens = [s.recipe.steps * s.recipe.tokens_per_step for s in (stage1, stage2)]
     mixture = tuple(
-        Component(source=c.source, share=c.share * tokens[i] / sum(tokens))
+        component(c.source, c.share * tokens[i] / sum(tokens))
         for i, stage in enumerate((stage1, stage2))
         for c in stage.mixture
     )

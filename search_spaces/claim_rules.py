@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pbb.config import DEMONSTRATED_ARMS, INSTRUCTED_ARMS
+from pbb.config import DEMONSTRATED_ARMS, INSTRUCTED_ARMS, REVEALING_ARMS
 from search_spaces.claims import (
     Claim,
     Difference,
@@ -19,13 +19,17 @@ from search_spaces.claims import (
     sides,
 )
 from search_spaces.errors import at_key
-from search_spaces.factors import FactorGrid, Scalar, levels
+from search_spaces.factors import REPLAYING, RETROACTIVE, FactorGrid, Scalar, levels
 from search_spaces.settings import Headline, Primary
 
 Levels = Mapping[str, tuple[Scalar, ...]]
 """Factor -> its values in one grid, the response format among them."""
 
 DEMONSTRATION_FACTORS: Final = frozenset({"demonstrations", "demonstration_format", "skew"})
+UNTRAINED: Final = frozenset(
+    {"lora_rank", "acquisition", "acquisition_demonstrations", "templates"}
+)
+"""What tells no cells of the untrained base apart."""
 UNVARIED: Final = frozenset({"split"})
 """What cells differ in without being trained apart: no grid lists it."""
 
@@ -64,7 +68,9 @@ def _levels(grid: FactorGrid, domain_paths: int | None) -> Levels:
     """Factor -> its values, as claims name factors."""
     settings = {f"domain_{name}": values for name, values in grid.domain.items()}
     formats = {"response_format": grid.response_format}
-    return {**levels(grid, domain_paths), **settings, **formats}
+    executions = tuple("all" if n is None else n for n in grid.acquisition_demonstrations)
+    known = {**levels(grid, domain_paths), **settings, **formats}
+    return {**known, "acquisition_demonstrations": executions}
 
 
 def _check_primary(claims: Sequence[Claim], primary: Primary | None) -> None:
@@ -125,9 +131,18 @@ def _applies(name: str, named: Mapping[str, Value]) -> bool:
     """Whether a factor can tell apart cells that have these values."""
     if name in DEMONSTRATION_FACTORS:
         return named.get("arm") in (None, *DEMONSTRATED_ARMS)
+    if name in ("replay", "replay_source"):
+        return _repeats(name, named)
     if named.get("curriculum") == "none":
-        return name not in ("lora_rank", "acquisition", "templates")
+        return name not in UNTRAINED
     return not (named.get("curriculum") == "no-acquisition" and name == "acquisition")
+
+
+def _repeats(name: str, named: Mapping[str, Value]) -> bool:
+    """Whether a run with these values may have something beside target documents to repeat."""
+    replaying = REPLAYING | RETROACTIVE if name == "replay" else REPLAYING
+    arms = REVEALING_ARMS if name == "replay" else REVEALING_ARMS | {"none"}
+    return named.get("curriculum") in (None, *replaying) and named.get("arm") in (None, *arms)
 
 
 def _check_run(at: str, named: Mapping[str, Value], spaces: Sequence[Levels]) -> None:
@@ -171,7 +186,7 @@ def _check_along(at: str, claim: Trend | RateTrend, spaces: Sequence[Levels]) ->
     if name in claim.where.named():
         raise at_key(f"{at}.where.{name}", "the trend is along this factor, so it cannot be held")
     holding = _holding(claim.where.named(), spaces)
-    values = {value for space in holding for value in space.get(name, ())} - {0, None}
+    values = {value for space in holding for value in space.get(name, ())} - {0, None, "all"}
     if len(values) < LEAST_VALUES:
         raise at_key(
             f"{at}.along",

@@ -66,10 +66,13 @@ class Setting(Frozen):
     lora_rank: int | None = None
     representation: str | None = None
     acquisition: int | None = None
+    acquisition_demonstrations: int | Literal["all"] | None = None
     templates: int | None = None
     paths: int | None = None
     skew: float | None = None
     """Of the demonstrations; 0 where they are not skewed."""
+    replay: float | None = None
+    replay_source: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -157,7 +160,15 @@ class Trend(Claimed):
     """Slope of accuracy along a factor [percentage points for every factor of ten]."""
 
     kind: Literal["trend"]
-    along: Literal["model", "acquisition", "lora_rank", "templates", "paths", "demonstrations"]
+    along: Literal[
+        "model",
+        "acquisition",
+        "acquisition_demonstrations",
+        "lora_rank",
+        "templates",
+        "paths",
+        "demonstrations",
+    ]
     """`model` means its number of parameters; rank 0, which trains all weights, is left out."""
     where: Cell = Cell()
 
@@ -195,6 +206,9 @@ UNITS: Final[Mapping[str, str]] = {
 
 CLAIMS: Final[TypeAdapter[tuple[Claim, ...]]] = TypeAdapter(tuple[Claim, ...])
 """Validates the list that stands under `claims`."""
+
+BY_NAME: Final = frozenset({"acquisition_demonstrations", "replay_source"})
+"""Factors whose values, though text, do not speak for themselves."""
 
 ALONG: Final = {"model": "model size", "lora_rank": "LoRA rank"}
 
@@ -254,7 +268,7 @@ def told(named: Mapping[str, Any]) -> str:
     """Factors in words: text speaks for itself, a number or a domain's setting needs its name."""
     return ", ".join(
         value
-        if isinstance(value, str) and not name.startswith("domain_")
+        if isinstance(value, str) and not name.startswith("domain_") and name not in BY_NAME
         else f"{name.removeprefix('domain_').replace('_', ' ')} {_shown(value)}"
         for name, value in sorted(named.items(), key=lambda each: not isinstance(each[1], str))
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import product
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -14,10 +14,11 @@ from pydantic_core import CoreSchema
 from pbb.config import (
     DEMONSTRATED_ARMS,
     Arm,
-    Curriculum,
+    CurriculumName,
     DemonstrationFormat,
     Frozen,
     Positive,
+    ReplaySource,
     Representation,
     ResponseFormat,
 )
@@ -27,6 +28,12 @@ T = TypeVar("T")
 Scalar = str | int | float | None
 Factors = Mapping[str, Scalar]
 """One run's factors by name; null where a factor does not apply."""
+
+
+REPLAYING: Final = frozenset({"proactive", "no-acquisition", "homogeneous"})
+"""Built-in curricula that repeat stage 1 beside the target documents."""
+RETROACTIVE: Final = frozenset({"retroactive-sft", "retroactive-rl"})
+"""Built-in curricula that declare acquisition programs beside the target documents."""
 
 
 def as_tuple(value: object) -> object:
@@ -48,6 +55,16 @@ NonNegative = Annotated[int, Field(ge=0)]
 Demonstrations = Annotated[int, Field(ge=1), BeforeValidator(_demonstrations)]
 
 
+def _all(n: object) -> object:
+    return None if n == "all" else n
+
+
+AcquisitionDemonstrations = Annotated[
+    Positive | None,
+    BeforeValidator(_all, json_schema_input_type=Positive | Literal["all"] | None),
+]
+
+
 class FactorGrid(Frozen):
     """The product of lists of values. A scalar stands for a list of one."""
 
@@ -55,7 +72,8 @@ class FactorGrid(Frozen):
     arm: Many[Arm]
     response_format: Many[ResponseFormat]
     """Measured, not trained: each run answers in every format of the study that fits its arm."""
-    curriculum: Many[Curriculum] = ("proactive",)
+    curriculum: Many[CurriculumName] = ("proactive",)
+    """Built in, or a name under the study's `curricula`."""
     demonstrations: Many[Demonstrations] = (1,)
     """Demonstrations per target; for the arms 'demonstrations' and 'both' alone."""
     demonstration_format: Many[DemonstrationFormat] = ("trace",)
@@ -64,6 +82,8 @@ class FactorGrid(Frozen):
     representation: Many[Representation] = ("code",)
     acquisition: Many[Positive] = (200,)
     """Acquisition programs."""
+    acquisition_demonstrations: Many[AcquisitionDemonstrations] = (None,)
+    """Executions of each acquisition program that training may draw on; null = all."""
     templates: Many[Annotated[int, Field(ge=1, le=20)]] = (20,)
     """Pointer templates."""
     paths: Many[Annotated[int, Field(ge=1, le=16)]] | None = None
@@ -71,6 +91,11 @@ class FactorGrid(Frozen):
     skew: Many[Annotated[float, Field(ge=0, lt=1)]] = (0.0,)
     """Share of a target's demonstrations on its one preferred path; 0 = paths take turns. For the
     arms 'demonstrations' and 'both' alone."""
+    replay: Many[Annotated[float, Field(ge=0, lt=1)]] | None = None
+    """Share of tokens for what stands beside target documents; null = `train.replay`. For built-in
+    curricula and arms that have target documents."""
+    replay_source: Many[ReplaySource] | None = None
+    """What stage 2 repeats; null = `stage1`, the mixture of stage 1. For curricula that repeat."""
     domain: dict[str, Many[str | int | float]] = Field(default_factory=dict)
     """Settings of the domain by name, each with its values."""
     seed: Many[NonNegative] = (0,)
@@ -110,9 +135,12 @@ ENUMERATION_ORDER: Final = (
     "lora_rank",
     "representation",
     "acquisition",
+    "acquisition_demonstrations",
     "templates",
     "paths",
     "domain",
+    "replay_source",
+    "replay",
     "arm",
     "demonstration_format",
     "skew",
@@ -124,7 +152,9 @@ ENUMERATION_ORDER: Final = (
 def levels(grid: FactorGrid, domain_paths: int | None) -> dict[str, tuple[Scalar, ...]]:
     """Factor -> its values, in `ENUMERATION_ORDER`. domain_paths: null where it has no paths."""
     values = {name: getattr(grid, name) for name in ENUMERATION_ORDER}
-    return {**values, "paths": grid.paths or (domain_paths,), "domain": _settings(grid)}
+    unsaid = {"paths": grid.paths or (domain_paths,), "domain": _settings(grid)}
+    unsaid |= {name: getattr(grid, name) or (None,) for name in ("replay", "replay_source")}
+    return {**values, **unsaid}
 
 
 def _settings(grid: FactorGrid) -> tuple[str | None, ...]:
@@ -143,29 +173,3 @@ def domain_settings(point: Factors) -> dict[str, Any]:
     told = point["domain"]
     settings: dict[str, Any] = json.loads(told) if isinstance(told, str) else {}
     return settings
-
-
-def grid_points(grid: FactorGrid, domain_paths: int | None) -> Iterator[Factors]:
-    """Every point of the grid, reduced to the factors that apply; may repeat itself."""
-    axes = levels(grid, domain_paths)
-    for values in product(*axes.values()):
-        point = reduced(dict(zip(axes, values, strict=True)), grid)
-        if point is not None:
-            yield point
-
-
-def reduced(point: Factors, grid: FactorGrid) -> Factors | None:
-    """The point without the factors that do not apply to it; null where it is no run at all.
-
-    Points that differ only in such factors become equal. What trains nothing has no seed and no
-    rank of its own: it takes the least of the grid.
-    """
-    arm, curriculum = point["arm"], point["curriculum"]
-    if curriculum == "none" and arm not in ("none", "in_context"):
-        return None
-    kept = dict(point)
-    if arm not in DEMONSTRATED_ARMS:
-        kept |= {"demonstrations": 0, "demonstration_format": None, "skew": None}
-    if curriculum == "none" or (curriculum == "no-acquisition" and arm == "in_context"):
-        kept |= {"seed": min(grid.seed), "lora_rank": min(grid.lora_rank)}
-    return kept

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from pydantic import ValidationError
 
-from pbb.config import DEMONSTRATED_ARMS, INSTRUCTED_ARMS, TrainConfig
+from pbb.config import (
+    DEMONSTRATED_ARMS,
+    INSTRUCTED_ARMS,
+    Curriculum,
+    TrainConfig,
+    WrittenStage,
+    unfit_stages,
+)
 from pbb.domains.domain import DomainConfig
 from pbb.domains.registry import domain_of
 from search_spaces.errors import at_key
@@ -97,6 +106,52 @@ def check_nuisances(train: TrainConfig, nuisances: Mapping[str, float | Range]) 
             except ValidationError as error:
                 reason = error.errors(include_url=False)[0]["msg"]
                 raise at_key(f"nuisances.{key}", f"{end}: {reason}") from error
+
+
+def check_curricula(
+    curricula: Mapping[str, tuple[WrittenStage, ...]],
+    train: TrainConfig,
+    nuisances: Mapping[str, float | Range],
+    grids: Sequence[FactorGrid],
+) -> None:
+    """Every curriculum named is built in or written, and fits the arms it is run with."""
+    built_in = get_args(Curriculum)
+    for name in curricula:
+        if name in built_in:
+            raise at_key(f"curricula.{name}", "is built in; choose another name")
+    for index, grid in enumerate(grids):
+        at = f"factors.{index}"
+        for name in grid.curriculum:
+            if name not in (*built_in, *curricula):
+                raise at_key(f"{at}.curriculum", _unknown_curriculum(name, [*built_in, *curricula]))
+            if name == "retroactive-rl" and train.rl is None:
+                raise at_key(
+                    f"{at}.curriculum",
+                    f"{name!r} reinforces; add its recipe as train.rl, for instance "
+                    "{steps: 40, peak_lr: 1e-3}",
+                )
+            for arm in grid.arm if name in curricula else ():
+                if reason := unfit_stages(curricula[name], arm):
+                    raise at_key(f"curricula.{name}", reason)
+        _check_replay(at, grid, train, nuisances)
+
+
+def _unknown_curriculum(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    return f"{name!r} is neither built in nor under curricula; {hint}"
+
+
+def _check_replay(
+    at: str, grid: FactorGrid, train: TrainConfig, nuisances: Mapping[str, float | Range]
+) -> None:
+    if grid.replay is not None and "replay" in nuisances:
+        raise at_key("nuisances.replay", "is a factor of this study; remove one of the two")
+    if grid.replay_source is not None and grid.replay is None and train.replay == 0:
+        raise at_key(
+            f"{at}.replay_source",
+            "train.replay = 0 leaves nothing to repeat; raise it, or remove this factor",
+        )
 
 
 def check_headline(

@@ -22,6 +22,8 @@ def run_config(study: Study, factors: Mapping[str, Scalar]) -> RunConfig:
             {
                 **{name: factors[name] for name in _RUN_FACTORS},
                 "skew": factors["skew"] or 0.0,
+                "replay_source": factors["replay_source"] or "stage1",
+                "stages": study.curricula.get(str(factors["curriculum"]), ()),
                 "corpus": _corpus(study, factors),
                 "train": _train(study, factors),
                 "evaluate": {
@@ -41,6 +43,7 @@ _RUN_FACTORS = (
     "arm",
     "demonstrations",
     "demonstration_format",
+    "acquisition_demonstrations",
     "lora_rank",
     "seed",
 )
@@ -77,7 +80,9 @@ def proposed_nuisances(factors: Mapping[str, Scalar]) -> dict[str, float]:
 def _train(study: Study, factors: Mapping[str, Scalar]) -> TrainConfig:
     fixed = {k: v for k, v in study.nuisances.items() if not isinstance(v, Range)}
     train = with_nuisances(study.train, {**fixed, **proposed_nuisances(factors)})
-    return TrainConfig.model_validate({**train.model_dump(), "formats": study.train_formats()})
+    named = {} if factors["replay"] is None else {"replay": factors["replay"]}
+    formats = {"formats": study.train_formats()}
+    return TrainConfig.model_validate({**train.model_dump(), **named, **formats})
 
 
 def _told(factors: Mapping[str, Scalar]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from pbb.seeds import stream
+from search_spaces.applicable import grid_points, reduced
 from search_spaces.errors import StudyError
-from search_spaces.factors import Factors, Scalar, grid_points, levels, reduced
+from search_spaces.factors import Factors, Scalar, levels
 from search_spaces.settings import SampledSearch, TpeSearch
 from search_spaces.study_file import Study
 
@@ -41,9 +42,7 @@ def points(study: Study) -> tuple[Factors, ...]:
 def enumerate_space(study: Study) -> tuple[Factors, ...]:
     """Every distinct point of all grids. Raises StudyError where there is none."""
     found = {
-        tuple(point.values()): point
-        for grid in study.grids
-        for point in grid_points(grid, study.domain_paths)
+        tuple(point.values()): point for grid in study.grids for point in grid_points(grid, study)
     }
     if not found:
         raise StudyError(
@@ -67,7 +66,8 @@ def _sobol(study: Study, search: SampledSearch) -> Iterator[Factors]:
     """Points of a scrambled Sobol sequence over (grid, index of each factor's value)."""
     from scipy.stats import qmc  # takes a second to import, and most studies are grids
 
-    axes = [levels(grid, study.domain_paths) for grid in study.grids]
+    grids = study.grids
+    axes = [levels(grid, study.domain_paths) for grid in grids]
     sampler = qmc.Sobol(1 + len(axes[0]), rng=stream("search", search.design, search.seed))
     for unit in sampler.random_base2(SOBOL_LOG2_POINTS):
         which = int(unit[0] * len(axes))
@@ -75,6 +75,6 @@ def _sobol(study: Study, search: SampledSearch) -> Iterator[Factors]:
             name: choices[int(u * len(choices))]
             for u, (name, choices) in zip(unit[1:], axes[which].items(), strict=True)
         }
-        point = reduced(values, study.grids[which])
+        point = reduced(values, grids[which], study)
         if point is not None:
             yield point

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pbb.config import Curriculum, DemonstrationFormat, Frozen, Positive, ResponseFormat
+from pbb.config import CurriculumName, DemonstrationFormat, Frozen, Positive, ResponseFormat
 from search_spaces.errors import at_key
 
 
@@ -92,4 +92,4 @@ class Primary(Frozen):
 
     rate: Literal["headline"] = "headline"
     model: str
-    curriculum: Curriculum = "proactive"
+    curriculum: CurriculumName = "proactive"

@@ -20,14 +20,27 @@ from pydantic import (
     model_validator,
 )
 
-from pbb.config import EvaluateConfig, Frozen, ResponseFormat, TrainConfig
+from pbb.config import (
+    CurriculumName,
+    EvaluateConfig,
+    Frozen,
+    ResponseFormat,
+    TrainConfig,
+    WrittenCurriculum,
+)
 from pbb.domains.configs import AlgorithmsConfig, AnyDomainConfig
 from search_spaces.claim_rules import check_claims
 from search_spaces.claims import Claim
 from search_spaces.errors import StudyError, at_key
 from search_spaces.explain import explain
 from search_spaces.factors import FactorGrid, as_tuple
-from search_spaces.rules import check_domain, check_headline, check_nuisances, check_search
+from search_spaces.rules import (
+    check_curricula,
+    check_domain,
+    check_headline,
+    check_nuisances,
+    check_search,
+)
 from search_spaces.settings import (
     GridSearch,
     Headline,
@@ -74,6 +87,8 @@ class Study(Frozen):
     """Fixes programs and items."""
     factors: Grids
     """One grid, or a list of grids whose points are united."""
+    curricula: dict[CurriculumName, WrittenCurriculum] = Field(default_factory=dict)
+    """Curricula of the study's own by name, each a list of stages."""
     nuisances: dict[str, Nuisance] = Field(default_factory=dict)
     """Dotted paths into `train`: a value, or with the design tpe the range to search."""
     search: Search = GridSearch()
@@ -111,8 +126,9 @@ class Study(Frozen):
         check_domain(self.domain, self.factors)
         check_search(self.search, self.factors, self.nuisances)
         check_nuisances(self.train, self.nuisances)
+        check_curricula(self.curricula, self.train, self.nuisances, self.factors)
         check_headline(self.headline, self.primary, self.factors)
-        check_claims(self.claims, self.factors, self.domain_paths, self.headline, self.primary)
+        check_claims(self.claims, self.grids, self.domain_paths, self.headline, self.primary)
         untrained = set(self.response_formats()) - set(self.train_formats())
         if untrained:
             raise at_key(
@@ -130,12 +146,19 @@ class Study(Frozen):
     def grids(self) -> tuple[FactorGrid, ...]:
         """The factors' grids, each with every setting of the domain that any of them varies.
 
-        Else a setting's default, named in one grid and unnamed in another, would be two runs.
+        And so with replay. Else a default, named in one grid and unnamed in another, would be two
+        runs.
         """
         varied = {name for grid in self.factors for name in grid.domain}
         defaults = {name: (getattr(self.domain, name),) for name in varied}
+        unsaid = {"replay": (self.train.replay,), "replay_source": ("stage1",)}
+        named = {key for key in unsaid for grid in self.factors if getattr(grid, key) is not None}
         return tuple(
-            grid.model_copy(update={"domain": {**defaults, **grid.domain}}) for grid in self.factors
+            grid.model_copy(
+                update={"domain": {**defaults, **grid.domain}}
+                | {key: getattr(grid, key) or unsaid[key] for key in named}
+            )
+            for grid in self.factors
         )
 
     def response_formats(self) -> tuple[ResponseFormat, ...]:

@@ -39,15 +39,6 @@ app = typer.Typer(
 )
 
 
-class StageName(StrEnum):
-    """Stages that can be shown."""
-
-    STAGE1 = "stage1"
-    STAGE2 = "stage2"
-    HOMOGENEOUS = "homogeneous"
-    EVALUATION = "evaluation"
-
-
 class ExportFormat(StrEnum):
     """Forms of exported documents."""
 
@@ -61,7 +52,10 @@ def show(
     arm: Annotated[
         str | None, typer.Option(help="Whose documents; default: instruction, or the first.")
     ] = None,
-    stage: Annotated[StageName | None, typer.Option(help="Default: all of the arm.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Default: all of the arm.")] = None,
+    curriculum: Annotated[
+        str | None, typer.Option(help="Default: the first that has the arm and stage.")
+    ] = None,
     count: Annotated[int, typer.Option(min=0, help="Documents of each kind to show.")] = 1,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Count and check so many steps a stage; default: all.")
@@ -81,14 +75,14 @@ def show(
     from study.samples import planned_trial
 
     plan = make_plan(_study(study, smoke))
-    trial = planned_trial(plan, arm, stage.value if stage else None)
+    trial = planned_trial(plan, arm, stage, curriculum)
     if export is not None:
         from study.data_export import export_documents
 
         for path in export_documents(trial, export, form.value):
             typer.echo(f"documents: {path}")
         return
-    if not _shown(trial, stage.value if stage else None, count, steps):
+    if not _shown(trial, stage, count, steps):
         raise typer.Exit(1)
 
 
@@ -103,12 +97,11 @@ def _shown(trial: Trial, stage: str | None, count: int, steps: int | None) -> bo
     run = trial.config
     out.print(f"arm {run.arm}, curriculum {run.curriculum}, base {run.model}, seed {run.seed}")
     for found in report.stages:
-        evaluated = found.stage == EVALUATION
         if found.samples:
-            legend(evaluated)
+            legend(found.asked)
         for sample in found.samples:
-            show_sample(sample, evaluated)
-        part = f", first {steps} steps" if steps and not evaluated else ""
+            show_sample(sample, found.asked)
+        part = f", first {steps} steps" if steps and found.stage != EVALUATION else ""
         show_table(f"{found.stage}{part}, tokens by kind", cells(found.counts))
     out.print(f"there must be none of these ({report.documents:,} training documents read)")
     show_checks(report.checks)

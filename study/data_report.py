@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pbb.config import EvaluateStage, TrainStage
+from pbb.config import EvaluateStage, RlStage, Stage
 from pbb.corpus import build_corpus
 from pbb.models.encoding import Encoder
 from study.data_checks import Check, Leaks, overlaps
@@ -17,19 +17,25 @@ from study.samples import (
     Sample,
     asked,
     context_length,
+    kind_of,
     kind_of_item,
     load_encoder,
     stage_documents,
     stage_items,
+    stage_prompts,
     training_stages,
 )
 
 
 @dataclass(frozen=True)
 class StageReport:
-    """One stage: documents to look at, and counts of all of them."""
+    """One stage: documents to look at, and counts of all of them.
+
+    asked: whether the model gets their prompts alone, and is to answer.
+    """
 
     stage: str
+    asked: bool
     samples: Sequence[Sample]
     counts: Sequence[KindCount]
 
@@ -55,9 +61,7 @@ def examine(trial: Trial, stage: str | None, per_kind: int, steps: int | None) -
     encoder = load_encoder(trial.config.model)
     leaks = Leaks(trial.config, training_stages(trial), encoder)
     reports = [
-        _trained(found, encoder, leaks, per_kind, steps)
-        if isinstance(found := planned.stage, TrainStage)
-        else _evaluated(found, encoder, per_kind)
+        _report(planned.stage, encoder, leaks, per_kind, steps)
         for planned in trial.chain
         if stage in (None, getattr(planned.stage, "role", EVALUATION))
     ]
@@ -67,15 +71,32 @@ def examine(trial: Trial, stage: str | None, per_kind: int, steps: int | None) -
     return DataReport(reports, checks, leaks.seen)
 
 
-def _trained(
-    stage: TrainStage, encoder: Encoder, leaks: Leaks, per_kind: int, steps: int | None
+def _report(
+    stage: Stage, encoder: Encoder, leaks: Leaks, per_kind: int, steps: int | None
 ) -> StageReport:
+    if isinstance(stage, EvaluateStage):
+        return _evaluated(stage, encoder, per_kind)
+    if isinstance(stage, RlStage):
+        return _reinforced(stage, encoder, leaks, per_kind, steps)
     gallery, counts = Gallery(stage.role, encoder, per_kind), Counts(encoder)
     for _, encoded in stage_documents(stage, encoder, steps):
         gallery.see(encoded)
         counts.see(encoded)
         leaks.see(encoded)
-    return StageReport(stage.role, gallery.samples(), counts.rows())
+    return StageReport(stage.role, False, gallery.samples(), counts.rows())
+
+
+def _reinforced(
+    stage: RlStage, encoder: Encoder, leaks: Leaks, per_kind: int, steps: int | None
+) -> StageReport:
+    """What it asks; its answers are the model's own, so right ones are shown and not counted."""
+    gallery, counts = Gallery(stage.role, encoder, per_kind), Counts(encoder)
+    for encoded in stage_prompts(stage, encoder, steps):
+        kind, prompt = kind_of(encoded.document), encoded.document.prompt
+        gallery.see(encoded)
+        counts.add(kind, encoded.ids[: encoded.n_prompt], 0, prompt_identity(prompt))
+        leaks.see(encoded)
+    return StageReport(stage.role, True, gallery.samples(), counts.rows())
 
 
 def _evaluated(stage: EvaluateStage, encoder: Encoder, per_kind: int) -> StageReport:
@@ -83,7 +104,7 @@ def _evaluated(stage: EvaluateStage, encoder: Encoder, per_kind: int) -> StageRe
     for item in stage_items(stage):
         ids = encoder.prompt(item.prompt)
         counts.add(kind_of_item(item), ids, 0, prompt_identity(item.prompt))
-    return StageReport(EVALUATION, asked(stage, encoder, per_kind), counts.rows())
+    return StageReport(EVALUATION, True, asked(stage, encoder, per_kind), counts.rows())
 
 
 def _lengths(reports: Sequence[StageReport], most: int | None) -> list[Check]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.power import Pilot, expected_width, shipped_pilot
-from pbb.config import EvaluateStage, Question, TrainStage
+from pbb.config import EvaluateStage, Question, RlRecipe, Stage, TrainingStage
 from search_spaces.settings import Range, TpeSearch
 from search_spaces.study_file import Study
 from study.plan import Plan, PlannedStage, Resolve, Trial, tuning_trials
@@ -65,7 +65,7 @@ def forecast(
     stages = {stage.fingerprint: stage for trial in trials for stage in trial.chain}
     cached = {key for key in stages if has(key)}
     to_run = _to_run(trials, cached)
-    trains = [stage for stage in to_run if isinstance(stage, TrainStage)]
+    trains = [stage for stage in to_run if isinstance(stage, TrainingStage)]
     asks = [stage for stage in to_run if isinstance(stage, EvaluateStage)]
     on_gpu = plan.study.resources.gpus_per_worker > 0
     flop_per_s = GPU_FLOP_PER_S if on_gpu else CPU_FLOP_PER_S
@@ -104,7 +104,7 @@ def _trials(plan: Plan, resolve: Resolve) -> tuple[Sequence[Trial], int]:
     return tuning_trials(plan.study, low, resolve), search.budget
 
 
-def _to_run(trials: Sequence[Trial], cached: set[str]) -> list[TrainStage | EvaluateStage]:
+def _to_run(trials: Sequence[Trial], cached: set[str]) -> list[Stage]:
     """Stages that launch would execute: none above a cached one."""
     needed: dict[str, PlannedStage] = {}
     for trial in trials:
@@ -164,14 +164,26 @@ def _judged(study: Study, comparisons: Sequence[Comparison]) -> Comparison | Non
     )
 
 
-def train_tokens(stage: TrainStage) -> int:
-    """Non-padding tokens."""
-    return stage.recipe.steps * stage.recipe.tokens_per_step
+def train_tokens(stage: TrainingStage) -> int:
+    """Non-padding tokens read; of reinforcement those sampled, answers as long as they may be."""
+    recipe = stage.recipe
+    if isinstance(recipe, RlRecipe):
+        answers = recipe.prompts_per_step * recipe.group_size
+        return recipe.steps * answers * recipe.max_new_tokens
+    return recipe.steps * recipe.tokens_per_step
 
 
-def train_flop(stage: TrainStage) -> float:
-    """6N per token with all weights trained, 4N with the base frozen (Kaplan 2020, section 2.1)."""
-    return (6 if stage.lora.rank == 0 else 4) * stage.base.n_params * train_tokens(stage)
+def train_flop(stage: TrainingStage) -> float:
+    """6N per token with all weights trained, 4N with the base frozen (Kaplan 2020, section 2.1).
+
+    A reinforced token costs that in every update of its batch, 2N to sample it, and 2N more where
+    the parent judges it too.
+    """
+    recipe, learnt = stage.recipe, 6 if stage.lora.rank == 0 else 4
+    passes = float(learnt)
+    if isinstance(recipe, RlRecipe):
+        passes = 2 + learnt * recipe.updates_per_batch + (2 if recipe.kl else 0)
+    return passes * stage.base.n_params * train_tokens(stage)
 
 
 def evaluate_flop(stage: EvaluateStage) -> float:
@@ -196,7 +208,7 @@ def _programs(stage: EvaluateStage, question: Question) -> int:
     return min(question.programs or sizes[question.split], sizes[question.split])
 
 
-def stage_bytes(stage: TrainStage) -> int:
+def stage_bytes(stage: TrainingStage) -> int:
     """Of the saved weights, float32, and the step records.
 
     An adapter on all linear layers has about (5/3) r / width of the base's parameters in a Llama

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from pbb.config import TrainStage
+from pbb.config import EvaluateStage, Recipe, RlRecipe
 from pbb.records import StageOutcome, Status
 from study.plan import PlannedStage
 
@@ -80,12 +80,18 @@ def cohort_key(planned: PlannedStage) -> CohortKey:
     trains all weights shares its base with none.
     """
     stage = planned.stage
-    if not isinstance(stage, TrainStage):
-        shape = (stage.batch_size, stage.max_new_tokens)
-        return (stage.base.sha256, stage.kind, stage.numerics.model_dump_json(), shape)
-    steps = (stage.recipe.steps, stage.recipe.tokens_per_step)
+    alike = (stage.base.sha256, stage.kind, stage.numerics.model_dump_json())
+    if isinstance(stage, EvaluateStage):
+        return (*alike, (stage.batch_size, stage.max_new_tokens))
     alone = planned.fingerprint if stage.lora.rank == 0 else None
-    return (stage.base.sha256, stage.kind, stage.numerics.model_dump_json(), steps, alone)
+    return (*alike, _step_shape(stage.recipe), alone)
+
+
+def _step_shape(recipe: Recipe | RlRecipe) -> CohortKey:
+    if isinstance(recipe, Recipe):
+        return (recipe.steps, recipe.tokens_per_step)
+    sampled = (recipe.prompts_per_step, recipe.group_size, recipe.max_new_tokens)
+    return (recipe.steps, *sampled, recipe.updates_per_batch)
 
 
 class StagePool:

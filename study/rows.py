@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pbb.config import DECLARED_ARMS
+from pbb.config import DECLARED_ARMS, RunConfig
 from pbb.records import ITEM_SCHEMA
 from search_spaces.factors import domain_settings
 from search_spaces.study_file import Study
@@ -63,7 +63,18 @@ def remaining_factors(trial: Trial) -> str:
             **{f"domain_{k}": v for k, v in domain_settings(trial.factors).items()},
             **({"skew": config.skew} if config.skew else {}),
             "replay": config.train.replay,
+            **_said(config),
             "stand_in": config.stand_in,
             **trial.nuisances,
         }
     )
+
+
+def _said(config: RunConfig) -> dict[str, str | int]:
+    """Factors that rows hold only where they are not left at their default."""
+    found: dict[str, str | int] = {}
+    if config.replay_source != "stage1":
+        found["replay_source"] = config.replay_source
+    if config.acquisition_demonstrations is not None:
+        found["acquisition_demonstrations"] = config.acquisition_demonstrations
+    return found

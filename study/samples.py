@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from pbb.config import EvaluateStage, TrainStage
+from pbb.config import EvaluateStage, RlStage, TrainStage
 from pbb.corpus import build_corpus
 from pbb.documents import Document
 from pbb.evaluation.items import Item, items
 from pbb.models.encoding import Encoded, Encoder
 from pbb.models.registry import locate
-from pbb.sampling import step_documents
+from pbb.sampling import source_documents, step_documents
+from pbb.seeds import stream
 from search_spaces.errors import StudyError
 from study.plan import Plan, Trial
 
@@ -35,24 +36,32 @@ class Sample:
     learnt_tokens: int
 
 
-def planned_trial(plan: Plan, arm: str | None, stage: str | None) -> Trial:
+def planned_trial(
+    plan: Plan, arm: str | None, stage: str | None, curriculum: str | None = None
+) -> Trial:
     """The first trial of an arm (`instruction`, unless one is named) that has the stage.
+
+    curriculum: of the trial; null = of any.
 
     Raises StudyError, saying what there is.
     """
     name = plan.study.name
     if not plan.trials:
         raise StudyError(f"study {name!r} plans no trial in advance, so there are no documents yet")
-    arms = sorted({trial.config.arm for trial in plan.trials})
-    wanted = arm or ("instruction" if "instruction" in arms else plan.trials[0].config.arm)
-    found = [trial for trial in plan.trials if trial.config.arm == wanted]
+    trials = [t for t in plan.trials if curriculum in (None, t.config.curriculum)]
+    if not trials:
+        known = ", ".join(sorted({trial.config.curriculum for trial in plan.trials}))
+        raise StudyError(f"curriculum {curriculum!r} is not in study {name!r}; it has: {known}")
+    arms = sorted({trial.config.arm for trial in trials})
+    wanted = arm or ("instruction" if "instruction" in arms else trials[0].config.arm)
+    found = [trial for trial in trials if trial.config.arm == wanted]
     if not found:
         raise StudyError(f"arm {wanted!r} is not in study {name!r}; it has: {', '.join(arms)}")
     for trial in found:
         if stage is None or stage in stage_names(trial):
             return trial
-    known = sorted({each for trial in found for each in stage_names(trial)})
-    raise StudyError(f"arm {wanted!r} has no stage {stage!r}; it has: {', '.join(known)}")
+    names = sorted({each for trial in found for each in stage_names(trial)})
+    raise StudyError(f"arm {wanted!r} has no stage {stage!r}; it has: {', '.join(names)}")
 
 
 def stage_names(trial: Trial) -> list[str]:
@@ -61,7 +70,7 @@ def stage_names(trial: Trial) -> list[str]:
 
 
 def training_stages(trial: Trial) -> list[TrainStage]:
-    """In order; none where the base is evaluated as it ships."""
+    """Those that read documents, in order; none where the base is evaluated as it ships."""
     return [each.stage for each in trial.chain if isinstance(each.stage, TrainStage)]
 
 
@@ -74,6 +83,14 @@ def stage_documents(
     for step, batch in enumerate(islice(made, steps), start=1):
         for encoded in batch:
             yield step, encoded
+
+
+def stage_prompts(stage: RlStage, encoder: Encoder, steps: int | None = None) -> Iterator[Encoded]:
+    """Documents whose prompts a reinforcing stage asks; the model never gets their completions."""
+    corpus, rng = build_corpus(stage.corpus), stream("order", stage.seed, stage.role, 0)
+    made = source_documents(stage.source, corpus, stage.seed, rng)
+    count = min(steps or stage.recipe.steps, stage.recipe.steps) * stage.recipe.prompts_per_step
+    yield from encoder.stream(islice(made, count))
 
 
 def stage_items(stage: EvaluateStage) -> Iterator[Item]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pbb.config import TrainStage
+from pbb.config import EvaluateStage
 from pbb.records import SCHEMA_KEY, SCHEMA_VERSION, Status
 from search_spaces.factors import ENUMERATION_ORDER
 from study.backends.work import TrialEnd
@@ -20,11 +20,12 @@ from study.pool import StageEnd
 
 _TEXT_FACTORS: Final = frozenset(
     {"model", "curriculum", "representation", "domain", "arm", "demonstration_format"}
+    | {"replay_source"}
 )
 
 
 def _type(factor: str) -> pl.DataType:
-    if factor == "skew":
+    if factor in ("skew", "replay"):
         return pl.Float64()
     return pl.String() if factor in _TEXT_FACTORS else pl.Int64()
 
@@ -104,9 +105,9 @@ def cancelled_row(trial: Trial) -> dict[str, Any]:
 def kind_of(trial: Trial) -> dict[str, str]:
     """Fingerprint -> role of a train stage, or `evaluate`."""
     return {
-        planned.fingerprint: planned.stage.role
-        if isinstance(planned.stage, TrainStage)
-        else planned.stage.kind
+        planned.fingerprint: planned.stage.kind
+        if isinstance(planned.stage, EvaluateStage)
+        else planned.stage.role
         for planned in trial.chain
     }
 

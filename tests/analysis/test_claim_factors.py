@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analysis.claims import Verdict
-from analysis.factors import split_demonstrations
+from analysis.factors import split_arms
 from analysis.results import Analysis, analyse, exchange_rates
 from analysis.sentences import comparison_labels
 from search_spaces.errors import StudyError
@@ -138,10 +138,10 @@ def test_arms_of_a_skew_share_the_stage_1s_of_the_others(
     assert width[0] < width[1] / 3
 
 
-def test_keys_of_demonstrations_are_taken_out_of_the_factors() -> None:
-    assert split_demonstrations('{"a":1,"skew":0.8}') == ('{"a":1}', {"skew": 0.8})
+def test_keys_of_some_arms_alone_are_taken_out_of_the_factors() -> None:
+    assert split_arms('{"a":1,"skew":0.8}') == ('{"a":1}', {"skew": 0.8})
     for untouched in ("{}", '{"b": 1}', "no JSON", "[1]"):
-        assert split_demonstrations(untouched) == (untouched, {})
+        assert split_arms(untouched) == (untouched, {})
 
 
 # --- settings of the domain

@@ -10,6 +10,7 @@ from pbb.config import (
     CorpusConfig,
     EvaluateConfig,
     Recipe,
+    RlRecipe,
     RunConfig,
     TrainConfig,
 )
@@ -26,6 +27,7 @@ CORPUS = CorpusConfig(
 TRAIN = TrainConfig(
     stage1=Recipe(steps=6, tokens_per_step=600, peak_lr=3e-3, warmup_steps=2),
     stage2=Recipe(steps=5, tokens_per_step=500, peak_lr=3e-3, warmup_steps=2),
+    rl=RlRecipe(steps=3, prompts_per_step=4, group_size=4, peak_lr=1e-3, warmup_steps=1),
 )
 BASE = Base(name="some-base", sha256="0" * 64, n_params=1)
 

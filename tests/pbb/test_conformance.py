@@ -143,7 +143,7 @@ def _targets_shown(run: RunConfig) -> list[Executions]:
     [
         ("foreign_placebos", "pbb.sampling.deranged", _not_deranged),
         ("no_leakage", "pbb.sampling.demonstration_inputs", _every_case),
-        ("no_leakage", "pbb.curricula._target_sources", _targets_shown),
+        ("no_leakage", "pbb.mixtures.target_sources", _targets_shown),
     ],
 )
 def test_a_broken_core_is_found_out(

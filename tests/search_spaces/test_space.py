@@ -111,8 +111,8 @@ def oracle(grid: dict[str, object], unvaried: dict[str, list[float]]) -> set[tup
         for seed, rank, shape, skew, n, domain in product(
             seeds, ranks, formats, skews, numbers, told if varied else [None]
         ):
-            shared = (model, curriculum, rank, "code", acquisition, templates, paths, domain)
-            found.add((seed, *shared, arm, shape, skew, n))
+            sizes = (acquisition, None, templates, paths, domain, None, None)
+            found.add((seed, model, curriculum, rank, "code", *sizes, arm, shape, skew, n))
     return found
 
 

@@ -16,6 +16,7 @@ from pbb.config import (
     Declarations,
     Executions,
     PlaceboDeclarations,
+    RlStage,
     RunConfig,
     Source,
     TrainStage,
@@ -36,6 +37,7 @@ MAX_DOCUMENTS: Final = 600
 """Of one source; enough for every demonstration of a small corpus in every format."""
 _BASE: Final = Base(name="any", sha256="0" * 64, n_params=1)
 _RECIPE: Final = {"steps": 2, "tokens_per_step": 64, "peak_lr": 1e-3, "warmup_steps": 1}
+_RL_RECIPE: Final = {"steps": 2, "peak_lr": 1e-3, "warmup_steps": 1}
 
 
 def _nano_tokenizer() -> PreTrainedTokenizerBase:
@@ -128,7 +130,8 @@ def runs(config: CorpusConfig, arms: tuple[str, ...]) -> tuple[RunConfig, ...]:
     """A run of each curriculum, arm and format of demonstrations that the domain can have."""
     formats = build_corpus(config).domain.formats
     composed = 0.2 if any(pair.free for pair in pairs(config)) else 0.0
-    train = {"stage1": _RECIPE, "stage2": _RECIPE, "formats": formats, "compositions": composed}
+    recipes = {"stage1": _RECIPE, "stage2": _RECIPE, "rl": _RL_RECIPE}
+    train = {**recipes, "formats": formats, "compositions": composed}
     free = config.domain.inputs - config.items_per_program
     shown: list[dict[str, object]] = [
         {"demonstrations": free, "demonstration_format": told}
@@ -149,8 +152,9 @@ def runs(config: CorpusConfig, arms: tuple[str, ...]) -> tuple[RunConfig, ...]:
 def sources(config: CorpusConfig, arms: tuple[str, ...]) -> tuple[Source, ...]:
     """What any training stage of these arms, in any curriculum, takes documents from."""
     stages = [stage for run in runs(config, arms) for stage in compile_run(run, _BASE)]
-    trained = [stage for stage in stages if isinstance(stage, TrainStage)]
-    return tuple(dict.fromkeys(part.source for stage in trained for part in stage.mixture))
+    read = [part.source for s in stages if isinstance(s, TrainStage) for part in s.mixture]
+    asked = [stage.source for stage in stages if isinstance(stage, RlStage)]
+    return tuple(dict.fromkeys([*read, *asked]))
 
 
 @lru_cache(maxsize=256)

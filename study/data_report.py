@@ -19,6 +19,7 @@ from study.samples import (
     context_length,
     kind_of_item,
     load_encoder,
+    shown_stages,
     stage_documents,
     stage_items,
     training_stages,
@@ -58,7 +59,7 @@ def examine(trial: Trial, stage: str | None, per_kind: int, steps: int | None) -
         _trained(found, encoder, leaks, per_kind, steps)
         if isinstance(found := planned.stage, TrainStage)
         else _evaluated(found, encoder, per_kind)
-        for planned in trial.chain
+        for planned in shown_stages(trial)
         if stage in (None, getattr(planned.stage, "role", EVALUATION))
     ]
     lengths = _lengths(reports, context_length(trial.config.model))

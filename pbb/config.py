@@ -299,8 +299,27 @@ class EvaluateConfig(Frozen):
     """Also evaluate on validation programs (they are never declared, unless they stand in)."""
     composed: Annotated[int, Field(ge=0)] = 0
     """Also evaluate so many pairs of targets, one applied to what the other gives."""
+    recall: Annotated[int, Field(ge=0)] = 0
+    """Also ask for the instruction itself, of targets and of the acquisition programs above, in so
+    many wordings a program; 0 = not at all."""
+    curve: tuple[Annotated[int, Field(ge=0)], ...] = ()
+    """Steps of the last stage at which targets are asked too; 0 = before its first."""
+    forgetting: bool = False
+    """Also ask the acquisition programs above after each stage and of the base before, as they are
+    and with the instruction in the prompt."""
     max_new_tokens: Positive = 128
     batch_size: Positive = 256
+
+    @model_validator(mode="after")
+    def _points_make_sense(self) -> Self:
+        if list(self.curve) != sorted(set(self.curve)):
+            raise ValueError(f"curve={self.curve} must name ascending steps, each once")
+        if self.forgetting and not self.acquisition_programs:
+            raise ValueError(
+                "forgetting=True is seen on acquisition programs, but acquisition_programs=0; "
+                "raise it, or leave forgetting out"
+            )
+        return self
 
 
 class RunConfig(Frozen):
@@ -350,6 +369,11 @@ class RunConfig(Frozen):
             )
         self._check_inputs()
         self._check_curriculum()
+        if self.evaluate.recall > self.corpus.templates:
+            raise ValueError(
+                f"evaluate.recall={self.evaluate.recall} wordings of a pointer, but "
+                f"templates={self.corpus.templates}; lower one or raise the other"
+            )
         self._check_formats()
         return self
 
@@ -426,6 +450,7 @@ class TrainStage(Frozen):
         total = sum(c.share for c in self.mixture)
         if not self.mixture or abs(total - 1) > 1e-9:
             raise ValueError(f"shares of a stage's mixture must sum to 1; they sum to {total}")
+        _check_checkpoints(self.checkpoints, self.recipe.steps)
         return self
 
 
@@ -447,23 +472,63 @@ class RlStage(Frozen):
     checkpoints: tuple[Positive, ...] = ()
     """As in TrainStage."""
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _check_checkpoints(self.checkpoints, self.recipe.steps)
+        return self
+
+
+def _check_checkpoints(checkpoints: tuple[int, ...], steps: int) -> None:
+    late = [step for step in checkpoints if step >= steps]
+    if late:
+        raise ValueError(
+            f"evaluate.curve names step {late[0]}, but the last stage ends at step {steps}, where "
+            "it is evaluated anyway; name earlier steps"
+        )
+
 
 TrainingStage = TrainStage | RlStage
 """Stages that leave weights."""
 
 
 class Question(Frozen):
-    """A block of evaluated items: programs of a split, asked in one format."""
+    """A block of evaluated items: programs of a split, asked in one format.
 
+    measure: what its rows are called. `execution` is what arms are compared by; `in_context` shows
+    the instruction to an arm that is otherwise asked without it.
+    """
+
+    kind: Literal["execution"] = "execution"
     split: Split
     response_format: ResponseFormat
     in_context: bool = False
     composed: bool = False
     """Ask pairs of the split's programs instead."""
-    recall: bool = False
-    """Ask for the instruction itself: pointer -> instruction (response_format is not used)."""
     programs: Positive | None = None
     """The first so many programs of the split, or pairs; null = all."""
+    measure: Literal["execution", "in_context"] = "execution"
+
+    @model_validator(mode="after")
+    def _named_as_asked(self) -> Self:
+        if self.measure == "in_context" and not self.in_context:
+            raise ValueError("measure='in_context' needs in_context=True: show the instruction")
+        return self
+
+
+class RecallQuestion(Frozen):
+    """A block of items that ask for the instruction itself: pointer -> instruction.
+
+    templates: wordings of the pointer, an item each.
+    """
+
+    kind: Literal["recall"] = "recall"
+    split: Split
+    templates: Positive
+    programs: Positive | None = None
+    """As in Question."""
+
+
+AnyQuestion = Annotated[Question | RecallQuestion, Field(discriminator="kind")]
 
 
 class EvaluateStage(Frozen):
@@ -472,11 +537,13 @@ class EvaluateStage(Frozen):
     kind: Literal["evaluate"] = "evaluate"
     base: Base
     corpus: CorpusConfig
-    questions: tuple[Question, ...]
+    questions: tuple[AnyQuestion, ...]
     max_new_tokens: Positive
     batch_size: Positive
+    stage: Annotated[int, Field(ge=0)]
+    """Training stages that the model asked has begun; 0 = the bare base."""
     step: Annotated[int, Field(ge=0)]
-    """Steps of the last training stage before this evaluation (0: none)."""
+    """Steps of the last of them, where it is one that tells arms apart; else 0."""
     checkpoint: Positive | None = None
     """Ask the parent as it was at this step, one of its checkpoints; null = as it ended."""
     numerics: Numerics

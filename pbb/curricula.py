@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 from pbb.config import (
     DEMONSTRATED_ARMS,
-    INSTRUCTED_ARMS,
     Base,
     Component,
     Compositions,
@@ -20,14 +19,12 @@ from pbb.config import (
     Executions,
     InContext,
     Lora,
-    Question,
     ReadingStage,
     Recipe,
     RlRecipe,
     RlStage,
     RunConfig,
     Source,
-    Split,
     TrainingStage,
     TrainStage,
     stages_of_arm,
@@ -42,22 +39,21 @@ from pbb.mixtures import (
     revelation_mixture,
     written_mixture,
 )
+from pbb.questions import curve_steps, evaluations
 
 
 def compile_run(run: RunConfig, base: Base) -> tuple[TrainingStage | EvaluateStage, ...]:
-    """The chain base -> training stages -> evaluation; each stage's parent is the one before it."""
+    """Training stages, each building on the one before; then evaluations, the run's result last.
+
+    An evaluation asks the model of that training stage which its `stage` counts to (0: the base).
+    """
     stages = _training_stages(run, base)
-    last = stages[-1] if stages else None
-    evaluation = EvaluateStage(
-        base=base,
-        corpus=run.corpus,
-        questions=_questions(run),
-        max_new_tokens=run.evaluate.max_new_tokens,
-        batch_size=run.evaluate.batch_size,
-        step=last.recipe.steps if last and last.role == "stage2" else 0,
-        numerics=run.train.numerics,
-    )
-    return (*stages, evaluation)
+    kept = [step for step in curve_steps(run, stages) if step]
+    if kept:
+        last = stages[-1]
+        whole = type(last).model_validate({**last.model_dump(), "checkpoints": kept})
+        stages = (*stages[:-1], whole)
+    return (*stages, *evaluations(run, base, stages))
 
 
 def _training_stages(run: RunConfig, base: Base) -> tuple[TrainingStage, ...]:
@@ -168,39 +164,3 @@ def _homogeneous(stage1: TrainStage, stage2: TrainStage) -> TrainStage:
     return TrainStage.model_validate(
         stage1.model_dump() | {"role": "homogeneous", "mixture": mixture, "recipe": recipe}
     )
-
-
-def _questions(run: RunConfig) -> tuple[Question, ...]:
-    """Targets (or their stand-ins) in every format that applies, and a few acquisition programs.
-
-    An arm that saw no instruction has none to recite.
-    """
-    formats = run.evaluate.response_formats
-    asked = [f for f in formats if f != "recite" or run.arm in INSTRUCTED_ARMS]
-    in_context = run.arm == "in_context"
-    splits: list[Split] = [run.stand_in]
-    if run.evaluate.validation and run.stand_in != "validation":
-        splits.append("validation")
-    questions = [
-        Question(split=split, response_format=f, in_context=in_context)
-        for split in splits
-        for f in asked
-    ]
-    if run.evaluate.composed:
-        questions += [
-            Question(
-                split=run.stand_in,
-                response_format=f,
-                in_context=in_context,
-                composed=True,
-                programs=run.evaluate.composed,
-            )
-            for f in asked
-        ]
-    if run.evaluate.acquisition_programs:
-        few = run.evaluate.acquisition_programs
-        questions += [
-            Question(split="acquisition", response_format=f, in_context=in_context, programs=few)
-            for f in formats
-        ]
-    return tuple(questions)

@@ -6,6 +6,7 @@ One rendering serves every model; a tokenizer with a chat template wraps it (pbb
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,6 +18,7 @@ DEMONSTRATED_AS: Final[dict[DemonstrationFormat, ResponseFormat]] = {
     "trace": "cot",
 }
 """A demonstration in a format is an execution document of this response format."""
+TRACE_CUE: Final = "trace:"
 _ANSWER: Final = re.compile(r"answer\s*:([^\n]*)")
 
 
@@ -65,7 +67,7 @@ def execution_prompt(
     """Pointer, input and the cue of the format; `recite` opens the instruction to be recited."""
     names = [part.name for part in told_apart(program)]
     innermost = told_apart(program)[-1]
-    cue = {"direct": ANSWER_CUE, "cot": "trace:", "recite": "recite:"}[response_format]
+    cue = {"direct": ANSWER_CUE, "cot": TRACE_CUE, "recite": "recite:"}[response_format]
     if response_format == "recite":
         cue += f"\n{domain.opening(innermost.draft, innermost.name, told.representation)}"
     return f"{template.format(call=domain.call(names, case))}\n{cue}"
@@ -81,8 +83,9 @@ def execution_completion(
         case "cot":
             return f" {case.trace}\n{ANSWER_CUE} {case.answer}"
         case "recite":
-            trace = f"trace: {case.trace}\n" if case.trace else ""
-            return f"{_recital(domain, program, told)}\n{trace}{ANSWER_CUE} {case.answer}"
+            trace = f"{TRACE_CUE} {case.trace}\n" if case.trace else ""
+            instructions = recital(domain, program, [told] * len(told_apart(program)))
+            return f"{instructions}\n{trace}{ANSWER_CUE} {case.answer}"
 
 
 def told_apart(program: Program) -> tuple[Program, ...]:
@@ -90,10 +93,14 @@ def told_apart(program: Program) -> tuple[Program, ...]:
     return program.parts or (program,)
 
 
-def _recital(domain: Domain, program: Program, told: Told) -> str:
-    """Instructions in the order they are applied; the first one's opening stands in the prompt."""
+def recital(domain: Domain, program: Program, tellings: Sequence[Told]) -> str:
+    """Instructions in the order they are applied; the first one's opening stands in the prompt.
+
+    tellings: one for each of `told_apart`, in the order of the text.
+    """
     text = ""
-    for i, part in enumerate(reversed(told_apart(program))):
+    parts = reversed(told_apart(program))
+    for i, (part, told) in enumerate(zip(parts, tellings, strict=True)):
         if i:
             text += f"\n{domain.opening(part.draft, part.name, told.representation)}"
         instruction = domain.instruction(part.draft, part.name, told.representation, told.phrasing)

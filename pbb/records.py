@@ -11,7 +11,8 @@ from typing import Final
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""2 has the column `stage`, and rows without a response format (`measure` recall)."""
 SCHEMA_KEY: Final = "pbb_schema_version"
 """Key of the Parquet file's own metadata under which the schema version stands."""
 
@@ -37,6 +38,7 @@ ITEM_SCHEMA: Final[dict[str, pl.DataType]] = {
     "stage1_seed": pl.Int64(),
     "split": pl.String(),
     "measure": pl.String(),
+    "stage": pl.Int32(),
     "step": pl.Int32(),
     "program": pl.String(),
     "item": pl.Int32(),
@@ -127,6 +129,7 @@ NEUTRAL_ITEM_COLUMNS: Final = (
     "paths",
     "split",
     "measure",
+    "stage",
     "step",
     "program",
     "item",

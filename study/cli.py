@@ -81,7 +81,7 @@ def plan(
     from pbb.models.registry import resolve
     from study.cli_text import forecast_pairs, out, show_pairs
     from study.forecast import forecast
-    from study.plan import check_corpora, make_plan
+    from study.plan import check_corpora, evaluations, make_plan
     from study.store import Store
 
     planned = make_plan(_study(study, smoke, scale))
@@ -96,7 +96,7 @@ def plan(
                 "run": trial.run,
                 "factors": dict(trial.factors),
                 "stages": [stage.fingerprint for stage in trial.chain],
-                "cached": store.has(trial.chain[-1].fingerprint),
+                "cached": all(store.has(e.fingerprint) for e in evaluations(trial.chain)),
             }
             for trial in planned.trials
         ]

@@ -53,8 +53,8 @@ class Collector:
         """Write the trial's item rows, then its trial row."""
         end = self._whole(end)
         accuracy = None
-        if end.status is Status.OK:
-            neutral = self._store.read_items(end.stages[-1].fingerprint)
+        if end.result.status is Status.OK:
+            neutral = pl.concat(self._store.read_items(e.fingerprint) for e in end.evaluated)
             self._write_items(end.trial, item_rows(self._study, end.trial, neutral))
             accuracy = score(self._store, [end])
         new = [s for s in end.stages if not s.cached and s.outcome is not None]

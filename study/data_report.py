@@ -20,6 +20,7 @@ from study.samples import (
     kind_of,
     kind_of_item,
     load_encoder,
+    shown_stages,
     stage_documents,
     stage_items,
     stage_prompts,
@@ -62,7 +63,7 @@ def examine(trial: Trial, stage: str | None, per_kind: int, steps: int | None) -
     leaks = Leaks(trial.config, training_stages(trial), encoder)
     reports = [
         _report(planned.stage, encoder, leaks, per_kind, steps)
-        for planned in trial.chain
+        for planned in shown_stages(trial)
         if stage in (None, getattr(planned.stage, "role", EVALUATION))
     ]
     lengths = _lengths(reports, context_length(trial.config.model))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.power import Pilot, expected_width, shipped_pilot
-from pbb.config import EvaluateStage, Question, RlRecipe, Stage, TrainingStage
+from pbb.config import AnyQuestion, EvaluateStage, Question, RlRecipe, Stage, TrainingStage
 from search_spaces.settings import Range, TpeSearch
 from search_spaces.study_file import Study
-from study.plan import Plan, PlannedStage, Resolve, Trial, tuning_trials
+from study.plan import Plan, PlannedStage, Resolve, Trial, evaluations, tuning_trials
 
 CPU_FLOP_PER_S: Final = 4e10
 """Two CPU cores, float32, eager: 6 x 0.37M x about 20,000 tokens/s, measured."""
@@ -76,7 +76,9 @@ def forecast(
     width, note = interval_width(plan.study, judged, known)
     return Forecast(
         runs=repeats * len(trials),
-        runs_cached=sum(trial.chain[-1].fingerprint in cached for trial in trials),
+        runs_cached=sum(
+            all(each.fingerprint in cached for each in evaluations(trial.chain)) for trial in trials
+        ),
         stages=repeats * len(stages),
         stages_cached=len(cached),
         comparisons=len(comparisons),
@@ -108,10 +110,11 @@ def _to_run(trials: Sequence[Trial], cached: set[str]) -> list[Stage]:
     """Stages that launch would execute: none above a cached one."""
     needed: dict[str, PlannedStage] = {}
     for trial in trials:
-        for stage in reversed(trial.chain):
-            if stage.fingerprint in cached:
-                break
-            needed[stage.fingerprint] = stage
+        wanted = {each.fingerprint for each in evaluations(trial.chain)}
+        for stage in reversed(trial.chain):  # children first
+            if stage.fingerprint in wanted - cached:
+                needed[stage.fingerprint] = stage
+                wanted |= {stage.parent} if stage.parent else set()
     return [stage.stage for stage in needed.values()]
 
 
@@ -193,12 +196,14 @@ def evaluate_flop(stage: EvaluateStage) -> float:
 
 def evaluated_items(stage: EvaluateStage) -> int:
     """Items asked in all questions of the stage."""
-    return sum(_programs(stage, question) for question in stage.questions) * (
-        stage.corpus.items_per_program
+    items = stage.corpus.items_per_program
+    return sum(
+        _programs(stage, each) * (items if isinstance(each, Question) else each.templates)
+        for each in stage.questions
     )
 
 
-def _programs(stage: EvaluateStage, question: Question) -> int:
+def _programs(stage: EvaluateStage, question: AnyQuestion) -> int:
     corpus = stage.corpus
     sizes = {
         "acquisition": corpus.acquisition,

@@ -104,10 +104,10 @@ def _missing(
         if collector.is_complete(trial):
             continue
         pool.request(trial.chain)
-        if pool.end(trial.chain[-1].fingerprint) is None:
-            missing.append(trial)
-        else:
+        if pool.has_ended(trial.chain):
             collector.finished(TrialEnd(trial, pool.ends(trial.chain)))
+        else:
+            missing.append(trial)
     return Work(
         study=plan.study,
         trials=tuple(missing),

@@ -1,13 +1,13 @@
-"""A study file becomes a plan: trials, each a chain of stages known by their fingerprints. Pure."""
+"""A study file becomes a plan: trials, each of stages known by their fingerprints. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pbb.config import Base, CorpusConfig, RunConfig, Split, Stage
+from pbb.config import Base, CorpusConfig, EvaluateStage, RunConfig, Split, Stage
 from pbb.corpus import build_corpus, compositions
 from pbb.curricula import compile_run
 from pbb.mixtures import composes
@@ -31,14 +31,29 @@ class PlannedStage:
     parent: str | None
     stage: Stage
 
+    @property
+    def is_evaluation(self) -> bool:
+        """True where it leaves item rows, and nothing that could be built on."""
+        return isinstance(self.stage, EvaluateStage)
+
+
+Chain = Sequence[PlannedStage]
+"""All stages of a trial: a stage comes after its parent, evaluations come after what trains, and
+the evaluation that is the trial's result comes last."""
+
+
+def evaluations(chain: Chain) -> tuple[PlannedStage, ...]:
+    """The evaluations of a chain, the result last; a trial has ended when all of them have."""
+    return tuple(planned for planned in chain if planned.is_evaluation)
+
 
 @dataclass(frozen=True)
 class Trial:
-    """One run and its evaluation.
+    """One run and its evaluations.
 
     run: fingerprint of the trained weights; of the evaluation where nothing is trained.
     nuisances: the values proposed for this trial; empty unless the study tunes.
-    chain: stages in order; the last one is the evaluation.
+    chain: see `Chain`.
     """
 
     id: str
@@ -122,7 +137,7 @@ def compile_trial(
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"]
         raise StudyError(f"study {study.name!r}: {reason}") from error
-    trained = [s.fingerprint for s in chain if s.stage.kind != "evaluate"]
+    trained = [planned.fingerprint for planned in chain if not planned.is_evaluation]
     return Trial(
         id=fingerprint(config, parent=chain[-1].fingerprint),
         run=trained[-1] if trained else chain[-1].fingerprint,
@@ -141,8 +156,14 @@ def tuning_trials(
 
 
 def _chained(stages: tuple[Stage, ...]) -> tuple[PlannedStage, ...]:
+    """stages: of `pbb.curricula.compile_run`."""
     chain: list[PlannedStage] = []
+    models: list[str | None] = [None]
+    """The base, and what each training stage leaves."""
     for stage in stages:
-        parent = chain[-1].fingerprint if chain else None
-        chain.append(PlannedStage(fingerprint(stage, parent=parent), parent, stage))
+        parent = models[stage.stage] if isinstance(stage, EvaluateStage) else models[-1]
+        planned = PlannedStage(fingerprint(stage, parent=parent), parent, stage)
+        chain.append(planned)
+        if not planned.is_evaluation:
+            models.append(planned.fingerprint)
     return tuple(chain)

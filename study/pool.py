@@ -10,14 +10,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from pbb.config import EvaluateStage, Recipe, RlRecipe
 from pbb.records import StageOutcome, Status
-from study.plan import PlannedStage
+from study.plan import Chain, PlannedStage, evaluations
 
 MAX_ATTEMPTS: Final = 3
 """So many workers may be lost on a stage before it counts as failed."""
@@ -66,8 +66,8 @@ class _Node:
     order: int
     depth: int
     state: State = State.WAITING
-    descendants: int = 0
-    height: int = 0
+    waited_for: set[str] = field(default_factory=set)
+    """The results of the chains that it is part of."""
     attempts: int = 0
     end: StageEnd | None = None
     children: list[_Node] = field(default_factory=list)
@@ -112,19 +112,19 @@ class StagePool:
         self._base_of: dict[str, object] = {}
         """The base that each worker last worked on, which it has loaded."""
 
-    def request(self, chain: Sequence[PlannedStage]) -> None:
-        """Want the last stage of a chain, and what it builds on unless that is committed."""
+    def request(self, chain: Chain) -> None:
+        """Want a chain's evaluations, and what each builds on unless that is committed."""
         stages = {stage.fingerprint: stage for stage in chain}
-        step: PlannedStage | None = chain[-1]
-        wanted: list[tuple[PlannedStage, StageOutcome | None]] = []
-        while step is not None and step.fingerprint not in self._nodes:
-            outcome = self._committed(step.fingerprint)
-            wanted.append((step, outcome))
-            if outcome is not None or step.parent is None:
-                break
-            step = stages[step.parent]
-        for planned, outcome in reversed(wanted):
-            self._add(planned, outcome)
+        for evaluation in evaluations(chain):
+            self._want(evaluation, stages)
+        for planned in chain:
+            node = self._nodes.get(planned.fingerprint)
+            if node is not None:
+                node.waited_for.add(chain[-1].fingerprint)
+
+    def has_ended(self, chain: Chain) -> bool:
+        """True when all evaluations of a chain that is wanted have ended, well or ill."""
+        return all(self.end(each.fingerprint) is not None for each in evaluations(chain))
 
     def take(self, worker: str) -> tuple[PlannedStage, ...]:
         """The next cohort for the worker; empty where nothing is ready.
@@ -201,6 +201,18 @@ class StagePool:
             failed=of[State.FAILED],
         )
 
+    def _want(self, step: PlannedStage | None, stages: Mapping[str, PlannedStage]) -> None:
+        """The stage, and what it builds on as far as nobody has wanted it and it is missing."""
+        wanted: list[tuple[PlannedStage, StageOutcome | None]] = []
+        while step is not None and step.fingerprint not in self._nodes:
+            outcome = self._committed(step.fingerprint)
+            wanted.append((step, outcome))
+            if outcome is not None or step.parent is None:
+                break
+            step = stages[step.parent]
+        for planned, outcome in reversed(wanted):
+            self._add(planned, outcome)
+
     def _add(self, planned: PlannedStage, outcome: StageOutcome | None) -> None:
         """A new stage; its parent is known already unless the stage itself is committed."""
         parent = self._nodes.get(planned.parent) if planned.parent else None
@@ -218,15 +230,6 @@ class StagePool:
             self._finish(node, _inherited(node, parent.end))
             return
         parent.children.append(node)
-        self._count_upwards(planned, height=1)
-
-    def _count_upwards(self, planned: PlannedStage, height: int) -> None:
-        above = self._nodes.get(planned.parent) if planned.parent else None
-        while above is not None:
-            above.descendants += 1
-            above.height = max(above.height, height)
-            height += 1
-            above = self._nodes.get(above.planned.parent) if above.planned.parent else None
 
     def _rank(self, node: _Node, worker: str) -> tuple[object, ...]:
         """Least first. What several chains wait for goes before all else, the most wanted first.
@@ -234,9 +237,9 @@ class StagePool:
         Then the base that the worker has loaded; then the chain nearest its end, so that trials
         finish evenly and early; then the order of the plan.
         """
-        branches = node.descendants if node.descendants > node.height else 0
+        chains = len(node.waited_for)
         other_base = self._base_of.get(worker) != node.planned.stage.base.sha256
-        return (-branches, other_base, -node.depth, node.order)
+        return (-chains if chains > 1 else 0, other_base, -node.depth, node.order)
 
     def _make_ready(self, node: _Node) -> None:
         node.state = State.READY

@@ -35,16 +35,15 @@ def item_rows(study: Study, trial: Trial, neutral: pl.DataFrame) -> pl.DataFrame
         "stage1_seed": config.seed,
         "factors": remaining_factors(trial),
     }
-    formats = neutral["response_format"].unique().to_list()
-    cells = {each: cell(trial, each) for each in formats}
+    cells = {each: cell(trial, each) for each in neutral["response_format"].unique().to_list()}
     return neutral.with_columns(
         *(pl.lit(value).alias(name) for name, value in asker.items()),
         pl.col("response_format").replace_strict(cells, return_dtype=pl.String).alias("cell"),
     ).select(pl.col(name).cast(dtype) for name, dtype in ITEM_SCHEMA.items())
 
 
-def cell(trial: Trial, response_format: str) -> str:
-    """Fingerprint of the factors without seeds, one a response format."""
+def cell(trial: Trial, response_format: str | None) -> str:
+    """Fingerprint of the factors without seeds, one a response format and one for recall."""
     factors = {name: value for name, value in trial.factors.items() if name != "seed"}
     return fingerprint(
         {"factors": factors, "nuisances": trial.nuisances, "response_format": response_format}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from pbb.config import EvaluateStage, RlStage, TrainStage
+from pbb.config import EvaluateStage, RecallQuestion, RlStage, TrainStage
 from pbb.corpus import build_corpus
 from pbb.documents import Document
 from pbb.evaluation.items import Item, items
@@ -17,7 +17,7 @@ from pbb.models.registry import locate
 from pbb.sampling import source_documents, step_documents
 from pbb.seeds import stream
 from search_spaces.errors import StudyError
-from study.plan import Plan, Trial
+from study.plan import Plan, PlannedStage, Trial
 
 EVALUATION = "evaluation"
 
@@ -64,9 +64,14 @@ def planned_trial(
     raise StudyError(f"arm {wanted!r} has no stage {stage!r}; it has: {', '.join(names)}")
 
 
+def shown_stages(trial: Trial) -> list[PlannedStage]:
+    """What trains, in order, then the result; evaluations beside it ask nothing else."""
+    return [*(each for each in trial.chain if not each.is_evaluation), trial.chain[-1]]
+
+
 def stage_names(trial: Trial) -> list[str]:
-    """In order; the last one is the evaluation."""
-    return [getattr(each.stage, "role", EVALUATION) for each in trial.chain]
+    """Of `shown_stages`; the last one is the evaluation."""
+    return [getattr(each.stage, "role", EVALUATION) for each in shown_stages(trial)]
 
 
 def training_stages(trial: Trial) -> list[TrainStage]:
@@ -109,6 +114,8 @@ def kind_of(document: Document) -> str:
 def kind_of_item(item: Item) -> str:
     """For instance `target cot (in context)`."""
     asked = item.question
+    if isinstance(asked, RecallQuestion):
+        return f"{asked.split} recall"
     split = "composed" if asked.composed else asked.split
     return f"{split} {asked.response_format}{' (in context)' if asked.in_context else ''}"
 
@@ -142,11 +149,10 @@ def asked(stage: EvaluateStage, encoder: Encoder, n: int) -> list[Sample]:
         kind = kind_of_item(item)
         shown[kind] += 1
         if shown[kind] <= n:
-            answer = item.program.draft.cases[item.case].answer
             given = encoder.shown_prompt(item.prompt)
             tokens = len(encoder.prompt(item.prompt))
-            right = len(encoder.ids(answer))
-            found.append(Sample(EVALUATION, kind, given, answer, tokens, right))
+            right = len(encoder.ids(item.expected))
+            found.append(Sample(EVALUATION, kind, given, item.expected, tokens, right))
     return found
 
 

@@ -103,7 +103,7 @@ def cancelled_row(trial: Trial) -> dict[str, Any]:
 
 
 def kind_of(trial: Trial) -> dict[str, str]:
-    """Fingerprint -> role of a train stage, or `evaluate`."""
+    """Fingerprint -> role of a training stage, or `evaluate`."""
     return {
         planned.fingerprint: planned.stage.kind
         if isinstance(planned.stage, EvaluateStage)

@@ -11,11 +11,12 @@ import polars as pl
 import torch
 from torch import nn
 
-from pbb.config import EvaluateStage, Question
+from pbb.config import AnyQuestion, EvaluateStage, Question, RecallQuestion
 from pbb.corpus import Corpus, compositions
-from pbb.documents import Told, execution_prompt, said
+from pbb.documents import Told, declaration, execution_prompt, said
 from pbb.domains.domain import Measured, Program
 from pbb.evaluation.decoding import greedy
+from pbb.evaluation.recall import recalled_right, recited_right
 from pbb.evaluation.sampling_decoder import sampled
 from pbb.models.encoding import Encoder
 from pbb.models.precision import autocast
@@ -28,26 +29,35 @@ from pbb.seeds import stream
 class Item:
     """One evaluated case: what is asked, and where it stands.
 
-    index: within the program's items; case: index into the program's cases.
+    index: within the program's items; of recall, the pointer's template. case: index into the
+    program's cases; null of recall. expected: a right answer.
     """
 
-    question: Question
+    question: AnyQuestion
     program: Program
     index: int
-    case: int
+    case: int | None
     prompt: str
+    expected: str
 
 
-def items(question: Question, corpus: Corpus) -> Iterator[Item]:
+def items(question: AnyQuestion, corpus: Corpus) -> Iterator[Item]:
     """Items of a question, programs in corpus order. The template follows the item's index."""
+    if isinstance(question, RecallQuestion):
+        return _recalls(question, corpus)
+    return _executions(question, corpus)
+
+
+def _executions(question: Question, corpus: Corpus) -> Iterator[Item]:
     domain, told = corpus.domain, Told(corpus.config.representation)
     templates = domain.templates.execution[: corpus.config.templates]
     for program in programs(question, corpus):
         for index, i in enumerate(program.items):
+            case = program.draft.cases[i]
             prompt = execution_prompt(
                 domain,
                 program,
-                program.draft.cases[i],
+                case,
                 question.response_format,
                 told,
                 templates[index % len(templates)],
@@ -55,12 +65,22 @@ def items(question: Question, corpus: Corpus) -> Iterator[Item]:
             if question.in_context:
                 shown = instruction_text(domain, program, told, domain.templates.declaration[0])
                 prompt = f"{shown}\n{prompt}"
-            yield Item(question, program, index, i, prompt)
+            yield Item(question, program, index, i, prompt, case.answer)
 
 
-def programs(question: Question, corpus: Corpus) -> tuple[Program, ...]:
+def _recalls(question: RecallQuestion, corpus: Corpus) -> Iterator[Item]:
+    """As a declaration begins, so that it takes no understanding of another task to go on."""
+    domain, told = corpus.domain, Told(corpus.config.representation)
+    templates = domain.templates.declaration[: question.templates]
+    for program in programs(question, corpus):
+        for index, template in enumerate(templates):
+            prompt, right = declaration(domain, program.name, program.draft, told, template)
+            yield Item(question, program, index, None, prompt, right.strip("\n"))
+
+
+def programs(question: AnyQuestion, corpus: Corpus) -> tuple[Program, ...]:
     """The programs that a question asks about."""
-    if question.composed:
+    if isinstance(question, Question) and question.composed:
         return compositions(corpus.config, question.split, question.programs)
     return corpus.split(question.split)[: question.programs]
 
@@ -87,7 +107,7 @@ def evaluate(
                 outputs = _decoded(model, encoder, batch, stage, corpus, device)
             texts += [encoder.decode(ids) for ids in outputs]
         rows += [_row(item, text, stage, corpus) for item, text in zip(asked, texts, strict=True)]
-        rows += _beside(asked, texts, stage, corpus)
+        rows += _beside(question, asked, texts, stage, corpus)
     schema = {name: ITEM_SCHEMA[name] for name in NEUTRAL_ITEM_COLUMNS}
     return pl.DataFrame(rows, schema=schema)
 
@@ -100,14 +120,17 @@ def _decoded(
     corpus: Corpus,
     device: torch.device,
 ) -> list[list[int]]:
-    """Ids of the answers: the likeliest, or drawn at temperature 1 from each item's stream."""
+    """Ids of the answers: the likeliest, or drawn at temperature 1 from each item's stream.
+
+    There is one right instruction, so recall is always of the likeliest.
+    """
     prompts = [encoder.prompt(item.prompt) for item in batch]
     ends = {
         "pad_id": encoder.pad_id,
         "eos_id": encoder.eos_id,
         "max_new_tokens": stage.max_new_tokens,
     }
-    if not corpus.domain.sampled:
+    if not corpus.domain.sampled or isinstance(batch[0].question, RecallQuestion):
         return greedy(model, prompts, **ends, device=device)
     seed = corpus.config.data_seed
     uniforms = np.stack(
@@ -120,30 +143,43 @@ def _decoded(
 
 
 def _row(item: Item, output: str, stage: EvaluateStage, corpus: Corpus) -> dict[str, object]:
-    answer = said(output, item.question.response_format)
-    correct = corpus.domain.correct(item.program, item.case, answer)
+    question = item.question
+    if isinstance(question, RecallQuestion):
+        measure, correct = "recall", recalled_right(output, item.program, corpus)
+    else:
+        assert item.case is not None, "an execution is of a case"
+        answer = said(output, question.response_format)
+        measure = question.measure
+        correct = corpus.domain.correct(item.program, item.case, answer)
     return _about(item, stage, corpus) | {
-        "measure": "execution",
+        "measure": measure,
         "item": item.index,
         "correct": correct,
         "score": float(correct),
         "prompt": item.prompt,
-        "expected": item.program.draft.cases[item.case].answer,
+        "expected": item.expected,
         "output": output,
     }
 
 
 def _beside(
-    asked: Sequence[Item], texts: Sequence[str], stage: EvaluateStage, corpus: Corpus
+    question: AnyQuestion,
+    asked: Sequence[Item],
+    texts: Sequence[str],
+    stage: EvaluateStage,
+    corpus: Corpus,
 ) -> Iterator[dict[str, object]]:
-    """Of each program: what a guess would get, and the domain's further measures."""
+    """Beside executions: of each program what a guess would get, and further measures.
+
+    Nothing beside other measures: they have no further ones, and a guess is the same everywhere.
+    """
+    if not isinstance(question, Question) or question.measure != "execution":
+        return
     pairs = zip(asked, texts, strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0].program.name):
         of_program = list(group)
         first = of_program[0][0]
-        answers = [said(text, item.question.response_format) for item, text in of_program]
-        chance = Measured("chance", 0, False, corpus.domain.chance(first.program))
-        for found in (chance, *corpus.domain.beside(first.program, answers)):
+        for found in _measured(question, first.program, [text for _, text in of_program], corpus):
             yield _about(first, stage, corpus) | {
                 "measure": found.measure,
                 "item": found.item,
@@ -155,13 +191,28 @@ def _beside(
             }
 
 
+def _measured(
+    question: Question, program: Program, texts: Sequence[str], corpus: Corpus
+) -> Iterator[Measured]:
+    yield Measured("chance", 0, False, corpus.domain.chance(program))
+    yield from corpus.domain.beside(
+        program, [said(text, question.response_format) for text in texts]
+    )
+    if question.response_format == "recite":
+        for index, text in enumerate(texts):
+            right = recited_right(text, program, corpus)
+            yield Measured("recitation", index, right, float(right))
+
+
 def _about(item: Item, stage: EvaluateStage, corpus: Corpus) -> dict[str, object]:
+    asked = item.question
     return {
-        "response_format": item.question.response_format,
+        "response_format": asked.response_format if isinstance(asked, Question) else None,
         "domain": corpus.config.domain.kind,
         "representation": corpus.config.representation,
         "paths": item.program.paths,
-        "split": "composed" if item.question.composed else item.question.split,
+        "split": "composed" if isinstance(asked, Question) and asked.composed else asked.split,
+        "stage": stage.stage,
         "step": stage.step,
         "program": item.program.name,
     }

@@ -71,7 +71,7 @@ class _LocalRun:
         return score(self._store, ends)
 
     def _end(self, trial: Trial) -> TrialEnd:
-        while self.pool.end(trial.chain[-1].fingerprint) is None:
+        while not self.pool.has_ended(trial.chain):
             self._run_cohort(self.pool.take(WORKER))
             self._listener.progress(self.pool.counts())
         return TrialEnd(trial, self.pool.ends(trial.chain))

@@ -14,15 +14,13 @@ import ray
 
 from pbb.records import StageOutcome
 from study.backends.work import WorkerTime
-from study.plan import PlannedStage
+from study.plan import Chain, PlannedStage
 from study.pool import Counts, StageEnd, StagePool
 from study.store import Store
 
 NAMESPACE: Final = "pbb-study"
 WAITING_AT_MOST: Final = 10_000
 """Calls that may wait in the pool at a time: all drivers and workers of a cluster."""
-
-Chain = Sequence[PlannedStage]
 
 
 def pool_name(folder: Path) -> str:
@@ -67,11 +65,11 @@ class PoolActor:
 
     async def reach(self, chains: Sequence[Chain]) -> list[tuple[StageEnd, ...]]:
         """Want the chains, and wait until each has ended."""
-        if any(self._pool.end(chain[-1].fingerprint) is None for chain in chains):
+        if not all(self._pool.has_ended(chain) for chain in chains):
             await self.admit(chains, self._closed)
         async with self._changed:
             await self._changed.wait_for(
-                lambda: all(self._pool.end(chain[-1].fingerprint) for chain in chains)
+                lambda: all(self._pool.has_ended(chain) for chain in chains)
             )
         return [self._pool.ends(chain) for chain in chains]
 

@@ -14,7 +14,7 @@ from pbb.records import Status
 from search_spaces.factors import Scalar
 from search_spaces.settings import TpeSearch
 from search_spaces.study_file import Study
-from study.plan import Trial, compile_trial, tuning_trials
+from study.plan import Trial, compile_trial, evaluations, tuning_trials
 from study.pool import Counts, StageEnd
 from study.store import Store
 
@@ -33,14 +33,35 @@ class TrialEnd:
     stages: tuple[StageEnd, ...]
 
     @property
+    def result(self) -> StageEnd:
+        """How the evaluation that is the trial's result ended; a failed ancestor's end is its."""
+        return self.stages[-1]
+
+    @property
     def status(self) -> Status:
-        """That of the evaluation, which inherits a failed ancestor's."""
-        return self.stages[-1].status
+        """The result's; where that is well, that of the first evaluation beside it that is not."""
+        return self._worst.status
 
     @property
     def reason(self) -> str | None:
         """Why the trial did not end well; null where it did."""
-        return self.stages[-1].reason
+        if self._worst is self.result:
+            return self.result.reason
+        return f"the result is there, but not all that is asked beside it: {self._worst.reason}"
+
+    @property
+    def evaluated(self) -> tuple[StageEnd, ...]:
+        """The evaluations that left item rows, the result last."""
+        asked = {planned.fingerprint for planned in evaluations(self.trial.chain)}
+        return tuple(
+            end for end in self.stages if end.fingerprint in asked and end.status is Status.OK
+        )
+
+    @property
+    def _worst(self) -> StageEnd:
+        if self.result.status is not Status.OK:
+            return self.result
+        return next((end for end in self.stages if end.status is not Status.OK), self.result)
 
 
 @dataclass(frozen=True)
@@ -118,9 +139,9 @@ def score(store: Store, ends: Sequence[TrialEnd]) -> float:
 
 
 def _share_right(store: Store, end: TrialEnd) -> float:
-    if end.status is not Status.OK:
+    if end.result.status is not Status.OK:
         return 0.0
-    items = store.read_items(end.stages[-1].fingerprint)
+    items = store.read_items(end.result.fingerprint)
     asked = (pl.col("split") == end.trial.config.stand_in) & (pl.col("measure") == "execution")
     right = items.filter(asked)["correct"]
     return float(right.cast(pl.Float64).sum()) / max(1, len(right))

@@ -1,7 +1,7 @@
 """A runner whose results follow from the stage alone, for tests of everything around training.
 
 Environment: FAKE_ENGINE_LOG, a file that gets a line for every stage begun; FAKE_ENGINE_SLEEP_S;
-FAKE_ENGINE_RAISE and FAKE_ENGINE_DIVERGE, a training role each.
+FAKE_ENGINE_RAISE and FAKE_ENGINE_DIVERGE, a training role each, or `evaluate <stage>.<step>`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from safetensors.numpy import load_file, save_file
 
-from pbb.config import EvaluateStage, TrainStage
-from pbb.records import NEUTRAL_ITEM_COLUMNS, StageOutcome, Status, TrainSummary
+from pbb.config import EvaluateStage, Question, TrainStage
+from pbb.records import ITEM_SCHEMA, NEUTRAL_ITEM_COLUMNS, StageOutcome, Status, TrainSummary
 
 
 class FakeEngine:
@@ -26,9 +26,9 @@ class FakeEngine:
     def run(
         self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path
     ) -> StageOutcome:
-        inherited = load_file(parent / "adapter.safetensors")["w"].tobytes() if parent else b""
+        inherited = load_file(_weights(stage, parent))["w"].tobytes() if parent else b""
         digest = hashlib.sha256(stage.model_dump_json().encode() + inherited).digest()
-        role = stage.role if isinstance(stage, TrainStage) else stage.kind
+        role = stage.role if isinstance(stage, TrainStage) else _asked_at(stage)
         _log(f"{role} {digest.hex()[:12]}")
         (out / "half-written").write_bytes(digest)
         _misbehave(role)
@@ -38,7 +38,9 @@ class FakeEngine:
         if isinstance(stage, EvaluateStage):
             _answers(stage, digest).write_parquet(out / "items.parquet")
             return StageOutcome(status=Status.OK, wall_s=0.25, load_s=0.0)
-        save_file({"w": np.frombuffer(digest, dtype=np.uint8)}, out / "adapter.safetensors")
+        _save(digest, out)
+        for step in stage.checkpoints:
+            _save(hashlib.sha256(digest + str(step).encode()).digest(), out / f"checkpoint-{step}")
         return StageOutcome(status=Status.OK, summary=_summary(stage), wall_s=0.5, load_s=0.0)
 
 
@@ -54,6 +56,20 @@ class KilledOnce(FakeEngine):
             (out / "half-written").touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().run(stage, parent, out)
+
+
+def _asked_at(stage: EvaluateStage) -> str:
+    return f"{stage.kind} {stage.stage}.{stage.step}"
+
+
+def _save(digest: bytes, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    save_file({"w": np.frombuffer(digest, dtype=np.uint8)}, folder / "adapter.safetensors")
+
+
+def _weights(stage: TrainStage | EvaluateStage, parent: Path) -> Path:
+    asked = stage.checkpoint if isinstance(stage, EvaluateStage) else None
+    return (parent / f"checkpoint-{asked}" if asked else parent) / "adapter.safetensors"
 
 
 def _log(line: str) -> None:
@@ -87,18 +103,20 @@ def _summary(stage: TrainStage) -> TrainSummary:
 def _answers(stage: EvaluateStage, digest: bytes) -> pl.DataFrame:
     rows = []
     for question in stage.questions:
+        executed = isinstance(question, Question)
         for program in range(2):
             for item in range(4):
                 key = f"{question.model_dump_json()}{program}{item}".encode()
                 value = hashlib.sha256(digest + key).digest()[0]
                 rows.append(
                     {
-                        "response_format": question.response_format,
+                        "response_format": question.response_format if executed else None,
                         "domain": "arithmetic",
                         "representation": "code",
                         "paths": 1,
                         "split": question.split,
-                        "measure": "execution",
+                        "measure": question.measure if executed else "recall",
+                        "stage": stage.stage,
                         "step": stage.step,
                         "program": f"{question.split}{program}",
                         "item": item,
@@ -109,4 +127,5 @@ def _answers(stage: EvaluateStage, digest: bytes) -> pl.DataFrame:
                         "output": str(value % 2),
                     }
                 )
-    return pl.DataFrame(rows).select(NEUTRAL_ITEM_COLUMNS)
+    schema = {name: ITEM_SCHEMA[name] for name in NEUTRAL_ITEM_COLUMNS}
+    return pl.DataFrame(rows, schema=schema)

@@ -171,6 +171,7 @@ def neutral(formats: list[str]) -> pl.DataFrame:
             "paths": 2,
             "split": "target",
             "measure": "execution",
+            "stage": 2,
             "step": 30,
             "program": "zib",
             "item": item,

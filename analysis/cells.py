@@ -29,7 +29,7 @@ from analysis.factors import (
 )
 from pbb.config import DEMONSTRATED_ARMS
 from pbb.records import ITEM_SCHEMA
-from search_spaces.claims import coded
+from search_spaces.claims import OF_TRAINING, coded
 
 FACTORS: Final = (
     "study",
@@ -59,10 +59,7 @@ TARGETS: Final = {"split": "target"}
 MOST_CELLS: Final = 100
 """A contrast of more cells shows by itself how much runs vary."""
 
-UNTRAINED: Final = frozenset({"lora_rank", "acquisition", EXECUTIONS, "templates"})
-"""Factors of training alone."""
-
-IDLE: Final = UNTRAINED | {"replay", "replay_source"}
+IDLE: Final = OF_TRAINING | {"replay", "replay_source"}
 """Factors that may not apply to a cell; what is asked of them is then met."""
 
 
@@ -165,7 +162,7 @@ def _factors(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["arm"] not in DEMONSTRATED_ARMS:
         idle |= {"demonstrations", "demonstration_format"}
     if not _trained(row):
-        idle |= UNTRAINED
+        idle |= OF_TRAINING
     elif row["curriculum"] == "no-acquisition":
         idle |= {"acquisition"}
     named = {name: None if name in idle else known[name] for name in ("n_params", *FACTORS)}

@@ -7,6 +7,7 @@ from typing import Final
 
 from pbb.config import DEMONSTRATED_ARMS, INSTRUCTED_ARMS, REVEALING_ARMS
 from search_spaces.claims import (
+    OF_TRAINING,
     Claim,
     Difference,
     Interaction,
@@ -26,10 +27,6 @@ Levels = Mapping[str, tuple[Scalar, ...]]
 """Factor -> its values in one grid, the response format among them."""
 
 DEMONSTRATION_FACTORS: Final = frozenset({"demonstrations", "demonstration_format", "skew"})
-UNTRAINED: Final = frozenset(
-    {"lora_rank", "acquisition", "acquisition_demonstrations", "templates"}
-)
-"""What tells no cells of the untrained base apart."""
 UNVARIED: Final = frozenset({"split"})
 """What cells differ in without being trained apart: no grid lists it."""
 
@@ -134,7 +131,7 @@ def _applies(name: str, named: Mapping[str, Value]) -> bool:
     if name in ("replay", "replay_source"):
         return _repeats(name, named)
     if named.get("curriculum") == "none":
-        return name not in UNTRAINED
+        return name not in OF_TRAINING
     return not (named.get("curriculum") == "no-acquisition" and name == "acquisition")
 
 

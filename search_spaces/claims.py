@@ -210,6 +210,11 @@ CLAIMS: Final[TypeAdapter[tuple[Claim, ...]]] = TypeAdapter(tuple[Claim, ...])
 BY_NAME: Final = frozenset({"acquisition_demonstrations", "replay_source"})
 """Factors whose values, though text, do not speak for themselves."""
 
+OF_TRAINING: Final = frozenset(
+    {"lora_rank", "acquisition", "acquisition_demonstrations", "templates"}
+)
+"""Factors that tell no cells of the untrained base apart."""
+
 ALONG: Final = {"model": "model size", "lora_rank": "LoRA rank"}
 
 

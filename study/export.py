@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from pydantic import TypeAdapter
 
-from pbb.config import Component, TrainStage
+from pbb.config import Recipe, RlRecipe, RlStage, Source, TrainingStage
 from search_spaces.study_file import load_study
 from study.folder import StudyFolder
 from study.store import STAGE_FILE, Store
@@ -18,6 +19,7 @@ from study.trials import Row, read_trials
 
 ITEMS_CSV: Final = "items.csv"
 CARD: Final = "README.md"
+_TRAINED: Final[TypeAdapter[TrainingStage]] = TypeAdapter(TrainingStage)
 
 
 class ExportError(ValueError):
@@ -58,7 +60,7 @@ def _stages(trials: Iterable[Row], store: Store, exported: Store) -> None:
         target = exported.path(fingerprint)
         shutil.copytree(store.path(fingerprint), target)
         description = json.loads((target / STAGE_FILE).read_text("utf-8"))
-        if description["stage"]["kind"] == "train":
+        if description["stage"]["kind"] != "evaluate":
             (target / CARD).write_text(model_card(description), "utf-8")
 
 
@@ -73,7 +75,7 @@ tags: [programming-by-backprop]
 {weights}, trained from {parent}.
 
 - base: `{base.name}`, {base.n_params:,} parameters, SHA-256 `{base.sha256}`
-- effort: {recipe.steps} steps of {recipe.tokens_per_step} tokens
+- effort: {effort}
 - seed: {seed}; data seed: {corpus.data_seed}
 
 ## Training data
@@ -93,7 +95,7 @@ else is claimed of it.
 
 def model_card(description: Mapping[str, Any]) -> str:
     """Markdown with the front matter that model hubs read. description: of `stage.json`."""
-    stage = TrainStage.model_validate(description["stage"])
+    stage = _TRAINED.validate_python(description["stage"])
     parent, full = description["parent"], stage.lora.rank == 0
     details = {
         "recipe": stage.recipe.model_dump(),
@@ -108,17 +110,33 @@ def model_card(description: Mapping[str, Any]) -> str:
         weights="All weights" if full else f"LoRA adapter of rank {stage.lora.rank}",
         parent=f"stage `{parent}`" if parent else "the base",
         base=stage.base,
-        recipe=stage.recipe,
+        effort=_effort(stage.recipe),
         seed=stage.seed,
         corpus=stage.corpus,
-        mixture="\n".join(_component(each) for each in stage.mixture),
+        mixture="\n".join(_read(stage)),
         details=json.dumps(details, indent=2),
     )
 
 
-def _component(component: Component) -> str:
-    source = component.source.model_dump(mode="json")
-    extra = [f"{k} {v}" for k, v in source.items() if k not in ("kind", "split") and v is not None]
-    replay = ["(replay of stage 1)"] if component.replay else []
-    words = [f"- {component.share:.0%}", source["kind"], f"of {source['split']} programs"]
-    return " ".join([*words, *extra, *replay])
+def _effort(recipe: Recipe | RlRecipe) -> str:
+    if isinstance(recipe, Recipe):
+        return f"{recipe.steps} steps of {recipe.tokens_per_step} tokens"
+    return (
+        f"{recipe.steps} steps of {recipe.prompts_per_step} prompts, {recipe.group_size} answers "
+        "sampled to each"
+    )
+
+
+def _read(stage: TrainingStage) -> list[str]:
+    if isinstance(stage, RlStage):
+        return [f"- reinforced: {_told(stage.source)}"]
+    return [
+        f"- {part.share:.0%} {_told(part.source)}{' (replay of stage 1)' if part.replay else ''}"
+        for part in stage.mixture
+    ]
+
+
+def _told(source: Source) -> str:
+    data = source.model_dump(mode="json")
+    extra = [f"{k} {v}" for k, v in data.items() if k not in ("kind", "split") and v is not None]
+    return " ".join([data["kind"], f"of {data['split']} programs", *extra])

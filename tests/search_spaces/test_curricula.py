@@ -257,3 +257,57 @@ def test_null_is_the_recipe_of_the_study() -> None:
         None,
     )
     assert json.loads(run.model_dump_json())["stages"] == []
+
+
+# --- claims
+
+CLAIMED = WRITTEN.replace(
+    "  arm:",
+    "  replay: [0.2, 0.4]\n  replay_source: [stage1, executions]\n"
+    "  acquisition_demonstrations: [2, 8, all]\n  arm:",
+)
+
+
+def claim(of: str, against: str, where: str = "") -> str:
+    sides = f"of: {{{of}}}, against: {{{against}}}, where: {{{where}}}"
+    return f"claims:\n  - {{finding: x, kind: difference, {sides}, margin: 5}}\n"
+
+
+GOOD_CLAIMS = (
+    claim("replay: 0.2", "replay: 0.4", "curriculum: proactive, arm: instruction"),
+    claim("arm: instruction, replay: 0.2", "arm: none", "curriculum: proactive"),
+    claim("replay_source: stage1", "replay_source: executions", "arm: none"),
+    claim("curriculum: proactive", "curriculum: interleaved", "arm: none, replay_source: stage1"),
+    claim("acquisition_demonstrations: all", "acquisition_demonstrations: 2"),
+    "claims:\n  - {finding: x, kind: trend, along: acquisition_demonstrations, margin: 5}\n",
+    "claims:\n  - {finding: x, kind: rate, where: {replay: 0.2}, margin: 0.3}\n",
+)
+
+
+@pytest.mark.parametrize("told", GOOD_CLAIMS)
+def test_claims_hold_and_contrast_the_new_factors(told: str) -> None:
+    study = parse_study(CLAIMED + told, "my.yaml")
+    assert parse_study(dump_study(study), "dumped") == study
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        (claim("replay: 0.3", "replay: 0.4"), ["of.replay", "0.3", "0.2, 0.4"]),
+        (claim("replay_source: stage2", "replay_source: stage1"), ["'stage2'", "executions"]),
+        (claim("replay: 0.2, arm: instruction", "arm: placebo"), ["placebo"]),
+        (
+            claim("arm: instruction, replay: 0.2", "arm: demonstrations"),
+            ["'replay'", "one side alone"],
+        ),
+        (
+            claim("acquisition_demonstrations: 3", "acquisition_demonstrations: 2"),
+            ["3", "2, 8, all"],
+        ),
+    ],
+)
+def test_a_claim_about_what_is_not_run_is_refused(told: str, named: list[str]) -> None:
+    with pytest.raises(StudyError) as caught:
+        parse_study(CLAIMED + told, "my.yaml")
+    for word in named:
+        assert word in str(caught.value)

@@ -27,7 +27,8 @@ from pbb.sampling import step_documents
 from pbb.training.batching import microbatches
 from pbb.training.effort import Effort
 from pbb.training.feed import Feed
-from pbb.training.loop import Diverged, train_steps
+from pbb.training.loop import train_steps
+from pbb.training.optimiser import Diverged
 
 PROBE_DOCUMENTS: Final = 4
 LORA_FILE: Final = "lora.json"

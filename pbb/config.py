@@ -148,22 +148,28 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _decays(self) -> Self:
-        if self.warmup_steps >= self.steps:
-            raise ValueError(
-                f"warmup_steps={self.warmup_steps} leaves no decay in steps={self.steps}; "
-                "lower warmup_steps or raise steps"
-            )
+        _check_decay(self.warmup_steps, self.steps)
         return self
+
+
+def _check_decay(warmup_steps: int, steps: int) -> None:
+    if warmup_steps >= steps:
+        raise ValueError(
+            f"warmup_steps={warmup_steps} leaves no decay in steps={steps}; "
+            "lower warmup_steps or raise steps"
+        )
 
 
 class RlRecipe(Frozen):
     """GRPO (Shao et al. 2024, arXiv 2402.03300), on-policy unless updates_per_batch > 1.
 
     A step asks prompts_per_step prompts group_size times each. An answer's advantage is its reward
-    minus its group's mean, divided by the group's standard deviation with normalise "std". The loss
-    is summed over all sampled tokens of a step and divided by their number (token-level, as DAPO,
-    arXiv 2503.14476). clip: of the ratio to the policy that sampled; it acts from the second update
-    of a batch on. kl: weight of the k3 estimate of the divergence from the stage's parent.
+    minus its group's mean, divided by the group's standard deviation (of the population, without a
+    constant added) with normalise "std"; in a group of equal rewards it is 0. The loss is summed
+    over all sampled tokens of a step and divided by their number (token-level, as DAPO, arXiv
+    2503.14476). clip: of the ratio to the policy that sampled; it acts from the second update of a
+    batch on. kl: weight of the k3 estimate of the divergence from the stage's parent. temperature
+    is the policy's own: answers are drawn at it, and probabilities are taken at it.
     """
 
     steps: Positive
@@ -184,6 +190,11 @@ class RlRecipe(Frozen):
     kl: Annotated[float, Field(ge=0)] = 0.0
     format_reward: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Reward of a wrong answer in the format asked for; a right one earns 1, any other 0."""
+
+    @model_validator(mode="after")
+    def _decays(self) -> Self:
+        _check_decay(self.warmup_steps, self.steps)
+        return self
 
 
 class Lora(Frozen):
@@ -352,6 +363,7 @@ class TrainStage(Frozen):
         total = sum(c.share for c in self.mixture)
         if not self.mixture or abs(total - 1) > 1e-9:
             raise ValueError(f"shares of a stage's mixture must sum to 1; they sum to {total}")
+        _check_checkpoints(self.checkpoints, self.recipe.steps)
         return self
 
 
@@ -372,6 +384,22 @@ class RlStage(Frozen):
     numerics: Numerics
     checkpoints: tuple[Positive, ...] = ()
     """As in TrainStage."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.source.formats:
+            raise ValueError("a stage that reinforces must name the formats it asks for; got none")
+        _check_checkpoints(self.checkpoints, self.recipe.steps)
+        return self
+
+
+def _check_checkpoints(checkpoints: tuple[int, ...], steps: int) -> None:
+    late = [step for step in checkpoints if step >= steps]
+    if late:
+        raise ValueError(
+            f"checkpoints={checkpoints}: a stage of {steps} steps keeps its last weights anyway, "
+            f"and has none after them; drop {late[0]}"
+        )
 
 
 TrainingStage = TrainStage | RlStage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pbb.config import EvaluateStage, TrainStage
+from pbb.config import EvaluateStage, RlStage, TrainStage
 from pbb.corpus import build_corpus
 from pbb.models.encoding import Encoder
 from study.data_checks import Check, Leaks, overlaps
@@ -56,10 +56,11 @@ def examine(trial: Trial, stage: str | None, per_kind: int, steps: int | None) -
     leaks = Leaks(trial.config, training_stages(trial), encoder)
     reports = [
         _trained(found, encoder, leaks, per_kind, steps)
-        if isinstance(found := planned.stage, TrainStage)
+        if isinstance(found, TrainStage)
         else _evaluated(found, encoder, per_kind)
         for planned in trial.chain
-        if stage in (None, getattr(planned.stage, "role", EVALUATION))
+        if not isinstance(found := planned.stage, RlStage)  # it learns from what it says itself
+        and stage in (None, getattr(found, "role", EVALUATION))
     ]
     lengths = _lengths(reports, context_length(trial.config.model))
     leaked = leaks.checks() if leaks.seen else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.power import Pilot, expected_width, shipped_pilot
-from pbb.config import EvaluateStage, Question, TrainStage
+from pbb.config import EvaluateStage, Question, Stage, TrainStage
 from search_spaces.settings import Range, TpeSearch
 from search_spaces.study_file import Study
 from study.plan import Plan, PlannedStage, Resolve, Trial, tuning_trials
@@ -104,7 +104,7 @@ def _trials(plan: Plan, resolve: Resolve) -> tuple[Sequence[Trial], int]:
     return tuning_trials(plan.study, low, resolve), search.budget
 
 
-def _to_run(trials: Sequence[Trial], cached: set[str]) -> list[TrainStage | EvaluateStage]:
+def _to_run(trials: Sequence[Trial], cached: set[str]) -> list[Stage]:
     """Stages that launch would execute: none above a cached one."""
     needed: dict[str, PlannedStage] = {}
     for trial in trials:

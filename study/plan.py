@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from pbb.config import Base, CorpusConfig, EvaluateStage, RunConfig, Split, TrainStage
+from pbb.config import Base, CorpusConfig, RunConfig, Split, Stage
 from pbb.corpus import build_corpus, compositions
 from pbb.curricula import compile_run
 from pbb.models.registry import resolve as resolve_base
@@ -28,7 +28,7 @@ class PlannedStage:
 
     fingerprint: str
     parent: str | None
-    stage: TrainStage | EvaluateStage
+    stage: Stage
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def compile_trial(
     except ValidationError as error:
         reason = error.errors(include_url=False)[0]["msg"]
         raise StudyError(f"study {study.name!r}: {reason}") from error
-    trained = [s.fingerprint for s in chain if s.stage.kind == "train"]
+    trained = [s.fingerprint for s in chain if s.stage.kind != "evaluate"]
     return Trial(
         id=fingerprint(config, parent=chain[-1].fingerprint),
         run=trained[-1] if trained else chain[-1].fingerprint,
@@ -140,7 +140,7 @@ def tuning_trials(
     return tuple(compile_trial(study, point, resolve) for point in tuning_points(study, nuisances))
 
 
-def _chained(stages: tuple[TrainStage | EvaluateStage, ...]) -> tuple[PlannedStage, ...]:
+def _chained(stages: tuple[Stage, ...]) -> tuple[PlannedStage, ...]:
     chain: list[PlannedStage] = []
     for stage in stages:
         parent = chain[-1].fingerprint if chain else None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from pbb.config import TrainStage
+from pbb.config import EvaluateStage, TrainStage
 from pbb.records import StageOutcome, Status
 from study.plan import PlannedStage
 
@@ -80,10 +80,13 @@ def cohort_key(planned: PlannedStage) -> CohortKey:
     trains all weights shares its base with none.
     """
     stage = planned.stage
-    if not isinstance(stage, TrainStage):
+    if isinstance(stage, EvaluateStage):
         shape = (stage.batch_size, stage.max_new_tokens)
         return (stage.base.sha256, stage.kind, stage.numerics.model_dump_json(), shape)
-    steps = (stage.recipe.steps, stage.recipe.tokens_per_step)
+    if isinstance(stage, TrainStage):
+        steps = (stage.recipe.steps, stage.recipe.tokens_per_step)
+    else:
+        steps = (stage.recipe.steps, stage.recipe.prompts_per_step * stage.recipe.group_size)
     alone = planned.fingerprint if stage.lora.rank == 0 else None
     return (stage.base.sha256, stage.kind, stage.numerics.model_dump_json(), steps, alone)
 

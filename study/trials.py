@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pbb.config import TrainStage
+from pbb.config import EvaluateStage
 from pbb.records import SCHEMA_KEY, SCHEMA_VERSION, Status
 from search_spaces.factors import ENUMERATION_ORDER
 from study.backends.work import TrialEnd
@@ -104,9 +104,9 @@ def cancelled_row(trial: Trial) -> dict[str, Any]:
 def kind_of(trial: Trial) -> dict[str, str]:
     """Fingerprint -> role of a train stage, or `evaluate`."""
     return {
-        planned.fingerprint: planned.stage.role
-        if isinstance(planned.stage, TrainStage)
-        else planned.stage.kind
+        planned.fingerprint: planned.stage.kind
+        if isinstance(planned.stage, EvaluateStage)
+        else planned.stage.role
         for planned in trial.chain
     }
 

@@ -149,22 +149,28 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _decays(self) -> Self:
-        if self.warmup_steps >= self.steps:
-            raise ValueError(
-                f"warmup_steps={self.warmup_steps} leaves no decay in steps={self.steps}; "
-                "lower warmup_steps or raise steps"
-            )
+        _check_decay(self.warmup_steps, self.steps)
         return self
+
+
+def _check_decay(warmup_steps: int, steps: int) -> None:
+    if warmup_steps >= steps:
+        raise ValueError(
+            f"warmup_steps={warmup_steps} leaves no decay in steps={steps}; "
+            "lower warmup_steps or raise steps"
+        )
 
 
 class RlRecipe(Frozen):
     """GRPO (Shao et al. 2024, arXiv 2402.03300), on-policy unless updates_per_batch > 1.
 
     A step asks prompts_per_step prompts group_size times each. An answer's advantage is its reward
-    minus its group's mean, divided by the group's standard deviation with normalise "std". The loss
-    is summed over all sampled tokens of a step and divided by their number (token-level, as DAPO,
-    arXiv 2503.14476). clip: of the ratio to the policy that sampled; it acts from the second update
-    of a batch on. kl: weight of the k3 estimate of the divergence from the stage's parent.
+    minus its group's mean, divided by the group's standard deviation (of the population, without a
+    constant added) with normalise "std"; in a group of equal rewards it is 0. The loss is summed
+    over all sampled tokens of a step and divided by their number (token-level, as DAPO, arXiv
+    2503.14476). clip: of the ratio to the policy that sampled; it acts from the second update of a
+    batch on. kl: weight of the k3 estimate of the divergence from the stage's parent. temperature
+    is the policy's own: answers are drawn at it, and probabilities are taken at it.
     """
 
     steps: Positive
@@ -185,6 +191,11 @@ class RlRecipe(Frozen):
     kl: Annotated[float, Field(ge=0)] = 0.0
     format_reward: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Reward of a wrong answer in the format asked for; a right one earns 1, any other 0."""
+
+    @model_validator(mode="after")
+    def _decays(self) -> Self:
+        _check_decay(self.warmup_steps, self.steps)
+        return self
 
 
 class ReadingStage(Frozen):
@@ -474,6 +485,8 @@ class RlStage(Frozen):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if not self.source.formats:
+            raise ValueError("a stage that reinforces must name the formats it asks for; got none")
         _check_checkpoints(self.checkpoints, self.recipe.steps)
         return self
 

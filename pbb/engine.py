@@ -5,8 +5,10 @@ A stage's spec and its parent's folder decide the bytes it leaves, whatever ran 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,23 +16,33 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from pbb.config import Base, EvaluateStage, Lora, Numerics, TrainStage
+from pbb.config import (
+    Base,
+    EvaluateStage,
+    Lora,
+    Numerics,
+    RlStage,
+    Stage,
+    TrainingStage,
+    TrainStage,
+)
 from pbb.corpus import build_corpus
 from pbb.evaluation.items import evaluate
-from pbb.models.adapters import AdapterError, Attached
-from pbb.models.encoding import Encoded, Encoder
-from pbb.models.head import target_logits
+from pbb.models.adapters import LORA_FILE, AdapterError, Attached, checkpoint
+from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
-from pbb.models.precision import autocast
-from pbb.records import StageOutcome, Status, TrainSummary
+from pbb.records import RlStepRecord, StageOutcome, Status, StepRecord, TrainSummary
 from pbb.sampling import step_documents
-from pbb.training.batching import microbatches
 from pbb.training.effort import Effort
 from pbb.training.feed import Feed
-from pbb.training.loop import Diverged, train_steps
+from pbb.training.loop import train_steps
+from pbb.training.optimiser import Diverged
+from pbb.training.proof import Proof
+from pbb.training.reinforcement import NothingToLearn, Reinforcement
+from pbb.training.resume import EVERY_STEPS, keep, kept
+from pbb.training.rollouts import step_prompts
 
-PROBE_DOCUMENTS: Final = 4
-LORA_FILE: Final = "lora.json"
+STEPS_FILE: Final = "steps.parquet"
 
 
 class Engine:
@@ -44,13 +56,16 @@ class Engine:
         self._loaded: tuple[Base, str, nn.Module, Encoder] | None = None
 
     def run(
-        self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path
+        self, stage: Stage, parent: Path | None, out: Path, scratch: Path | None = None
     ) -> StageOutcome:
         """Run a stage into the existing empty folder `out`.
 
         parent: folder of the training stage it continues or evaluates; None = the bare base.
-        Leaves safetensors and steps.parquet (training) or items.parquet (evaluation). Divergence
-        and exhausted memory come back as a status; other errors are raised.
+        scratch: folder, perhaps not there yet, in which a stage that can be resumed keeps its
+        state, and goes on from the one it finds; None = it cannot.
+        Leaves safetensors and steps.parquet (training) or items.parquet (evaluation). Divergence,
+        exhausted memory and rewards without any contrast come back as a status; other errors are
+        raised.
         """
         torch.set_num_threads(stage.numerics.cpu_threads)
         torch.use_deterministic_algorithms(self.device.type == "cpu")
@@ -59,12 +74,17 @@ class Engine:
         loaded = time.perf_counter()
         status, reason, summary = Status.OK, None, None
         try:
-            if isinstance(stage, TrainStage):
-                summary = train(stage, model, encoder, parent, out, self.device)
-            else:
-                answer(stage, model, encoder, parent, out, self.device)
+            match stage:
+                case TrainStage():
+                    summary = train(stage, model, encoder, parent, out, self.device)
+                case RlStage():
+                    summary = reinforce(stage, model, encoder, parent, out, scratch, self.device)
+                case EvaluateStage():
+                    answer(stage, model, encoder, parent, out, self.device)
         except Diverged as error:
             status, reason = Status.DIVERGED, str(error)
+        except NothingToLearn as error:
+            status, reason = Status.FAILED, str(error)
         except torch.OutOfMemoryError as error:
             status, reason = Status.OUT_OF_MEMORY, str(error).splitlines()[0]
         return StageOutcome(
@@ -93,36 +113,74 @@ def train(
     """Train one adapter and save it. Raises Diverged, AdapterError."""
     corpus, effort = build_corpus(stage.corpus), Effort()
     batches = effort.counted(step_documents(stage, corpus, encoder.stream, lambda d: len(d.ids)))
-    with (
-        Feed(batches) as feed,
-        Attached(base, stage.base.name, stage.lora, stage.seed) as attached,
-    ):
+    records: list[StepRecord] = []
+    with Feed(batches) as feed, _begun(stage, base, parent, device) as attached:
         first = next(feed)
-        probe = sorted(first, key=lambda d: d.ids)[:PROBE_DOCUMENTS]
-        attached.model.to(device)
-        if parent is not None:
-            attached.load(parent)
-        before = _probe_logits(attached.model, probe, encoder, stage.numerics, device)
-        records = list(
-            train_steps(
-                attached.model,
-                itertools.chain([first], feed),
-                stage.recipe,
-                stage.numerics,
-                pad_id=encoder.pad_id,
-                device=device,
-            )
-        )
-        after = _probe_logits(attached.model, probe, encoder, stage.numerics, device)
+        proof = Proof(stage, attached, first, encoder, device)
+        for record in train_steps(
+            attached.model,
+            itertools.chain([first], feed),
+            stage.recipe,
+            stage.numerics,
+            pad_id=encoder.pad_id,
+            device=device,
+        ):
+            records.append(record)
+            if record.step in stage.checkpoints:
+                _save_checkpoint(attached, attached.tensors(), out, record.step)
+        proof.ended(attached)
         attached.save(out)
-        trained = attached.tensors()
-    _check_reload(stage, base, trained, after, probe, encoder, out, device)
-    shift = float((after - before).abs().max())
-    if shift == 0:
-        raise AdapterError(f"{stage.role}: training left the logits of {stage.base.name} unchanged")
-    (out / LORA_FILE).write_text(stage.lora.model_dump_json())
-    pl.DataFrame([r.model_dump() for r in records]).write_parquet(out / "steps.parquet")
+    shift = proof.shift(base, out)
+    _write_records(records, out)
     return effort.summary(records, shift, feed.waited_s)
+
+
+def reinforce(
+    stage: RlStage,
+    base: nn.Module,
+    encoder: Encoder,
+    parent: Path | None,
+    out: Path,
+    scratch: Path | None,
+    device: torch.device,
+) -> TrainSummary:
+    """Reinforce right answers and save the weights. Raises Diverged, NothingToLearn, AdapterError.
+
+    Where it diverges, the last good weights are saved, and the records up to there. scratch: where
+    its state is kept as it goes, and found by a later call; null = nowhere.
+    """
+    corpus = build_corpus(stage.corpus)
+    probe = [encoder(document) for document in next(step_prompts(stage, corpus))]
+    with _begun(stage, base, parent, device) as attached:
+        proof = Proof(stage, attached, probe, encoder, device)
+        run = Reinforcement(stage, corpus, attached, encoder, device)
+        try:
+            _take_steps(run, scratch)
+        except Diverged:
+            run.fall_back()
+            _save(run, attached, out)
+            raise
+        proof.ended(attached)
+        _save(run, attached, out)
+    run.check()
+    return run.summary(proof.shift(base, out))
+
+
+def _take_steps(run: Reinforcement, scratch: Path | None) -> None:
+    """All steps, or those that the state in `scratch` leaves."""
+    state = kept(scratch) if scratch else None
+    if state is not None:
+        run.take(state)
+    for record in run.steps():
+        if scratch and record.step % EVERY_STEPS == 0:
+            keep(scratch, run.state())
+
+
+def _save(run: Reinforcement, attached: Attached, out: Path) -> None:
+    attached.save(out)
+    for step, weights in run.checkpoints.items():
+        _save_checkpoint(attached, weights, out, step)
+    _write_records(run.records, out)
 
 
 def answer(
@@ -133,8 +191,13 @@ def answer(
     out: Path,
     device: torch.device,
 ) -> None:
-    """Evaluate the parent's model, or the bare base, and write its item rows."""
+    """Evaluate the parent's model, or the bare base, and write its item rows.
+
+    Raises AdapterError where the parent did not keep the checkpoint that is asked.
+    """
     corpus = build_corpus(stage.corpus)
+    if stage.checkpoint is not None:
+        parent = _kept_checkpoint(parent, stage.checkpoint)
     if parent is None:
         rows = evaluate(base, encoder, stage, corpus, device)
     else:
@@ -146,39 +209,33 @@ def answer(
     rows.write_parquet(out / "items.parquet")
 
 
-@torch.no_grad()
-def _probe_logits(
-    model: nn.Module,
-    probe: list[Encoded],
-    encoder: Encoder,
-    numerics: Numerics,
-    device: torch.device,
-) -> Tensor:
-    """Target logits of a few training documents, concatenated."""
-    model.eval()
-    cut = microbatches(
-        probe, pad_id=encoder.pad_id, max_tokens=numerics.max_batch_tokens, device=device
-    )
-    with autocast(numerics, device):
-        return torch.cat([target_logits(model, m.tokens, m.target) for m in cut])
+def _kept_checkpoint(parent: Path | None, step: int) -> Path:
+    folder = checkpoint(parent, step) if parent else None
+    if folder is None or not folder.is_dir():
+        raise AdapterError(
+            f"evaluation asks for the weights after step {step}, which {parent or 'the bare base'} "
+            "did not keep; name the step in its stage's checkpoints"
+        )
+    return folder
 
 
-def _check_reload(
-    stage: TrainStage,
-    base: nn.Module,
-    trained: dict[str, Tensor],
-    after: Tensor,
-    probe: list[Encoded],
-    encoder: Encoder,
-    out: Path,
-    device: torch.device,
-) -> None:
-    """The saved adapter, loaded onto the base anew, must be the one that was trained."""
-    with Attached(base, stage.base.name, stage.lora, seed=0) as fresh:
-        fresh.model.to(device)
-        fresh.load(out)
-        reloaded = fresh.tensors()  # once: each reading copies every tensor off the device
-        same = all(torch.equal(reloaded[name], trained[name]) for name in trained)
-        again = _probe_logits(fresh.model, probe, encoder, stage.numerics, device)
-    if not same or not torch.allclose(again, after, rtol=1e-3, atol=1e-3):
-        raise AdapterError(f"{stage.role}: the saved adapter does not reload as it was trained")
+@contextlib.contextmanager
+def _begun(
+    stage: TrainingStage, base: nn.Module, parent: Path | None, device: torch.device
+) -> Iterator[Attached]:
+    """The base with the stage's trainable weights on it: the parent's, or new ones."""
+    with Attached(base, stage.base.name, stage.lora, stage.seed) as attached:
+        attached.model.to(device)
+        if parent is not None:
+            attached.load(parent)
+        yield attached
+
+
+def _save_checkpoint(attached: Attached, weights: dict[str, Tensor], out: Path, step: int) -> None:
+    folder = checkpoint(out, step)
+    folder.mkdir()
+    attached.write(folder, weights)
+
+
+def _write_records(records: Sequence[StepRecord] | Sequence[RlStepRecord], out: Path) -> None:
+    pl.DataFrame([r.model_dump() for r in records]).write_parquet(out / STEPS_FILE)

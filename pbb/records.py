@@ -87,11 +87,45 @@ class StepRecord(BaseModel):
     target_tokens: int
 
 
+class RlStepRecord(BaseModel):
+    """What one step of reinforcement did: answers sampled, judged, and learnt from.
+
+    Shares are of the step's answers (right, truncated), groups (flat) or sampled tokens (clipped).
+    loss, grad_norm, clipped_share: means over the updates of the step. Entropy is the sampling
+    policy's, at the stage's temperature; kl is its k3 estimate of the divergence from the parent.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    loss: float
+    """Of advantages and ratios, so without a unit; it does not tell how much is learnt."""
+    grad_norm: float
+    learning_rate: float
+    tokens: int
+    """Of prompts and answers, padding excluded."""
+    target_tokens: int
+    """Sampled."""
+    reward_mean: float
+    right_share: float
+    flat_groups_share: float
+    """Groups in which every answer earned the same: they teach nothing."""
+    truncated_share: float
+    """Answers cut off at the stage's limit before their end token."""
+    answer_tokens_mean: float
+    entropy_nats_per_token: float
+    kl_nats_per_token: float
+    clipped_share: float
+    """Tokens whose ratio the clip held back; 0 on the first update of a step."""
+
+
 class TrainSummary(BaseModel):
     """Effort of one training stage: what makes two arms comparable (design: same effort).
 
     epochs: documents drawn over unique documents; tokens exclude padding;
-    replay_tokens: the share of `tokens` that came from replayed stage-1 documents.
+    replay_tokens: the share of `tokens` that came from replayed stage-1 documents. Of a stage that
+    reinforces: tokens are those of prompts and answers, target_tokens were sampled, documents are
+    prompts asked, and there is no final loss, since its loss measures nothing.
     """
 
     model_config = ConfigDict(frozen=True)

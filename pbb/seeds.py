@@ -18,9 +18,10 @@ def stream(name: str, *keys: int | str) -> np.random.Generator:
     Names in use: `programs`, `names`, `items` (data_seed); `compositions` (data_seed, split);
     `ciphers` (alphabet, length); `chance` (meaning); `inputs` (generator); `skew` (data_seed,
     program); `sampling` (data_seed, program, item); `demonstrations` (data_seed, seed, program);
-    `placebo` (data_seed, seed); `order` (seed, stage's role, component); `init` (seed); `search`
-    (design, seed); `lengths` (data_seed, kind of document). The nano bases have `library`,
-    `library-names`, `passing`, `unseen`, `pretrain`, `nano-init` and `card`.
+    `placebo` (data_seed, seed); `order` (seed, stage's role, component); `prompts` (seed,
+    stage's role); `rollouts` (seed, stage's role, step); `init` (seed); `search` (design, seed);
+    `lengths` (data_seed, kind of document). The nano bases have `library`, `library-names`,
+    `passing`, `unseen`, `pretrain`, `nano-init` and `card`.
     """
     return np.random.Generator(np.random.PCG64(_entropy(name, keys)))
 

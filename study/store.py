@@ -2,7 +2,8 @@
 
 `<root>/stages/<fingerprint>/` holds a stage's files, `stage.json` and, written last, the mark
 `done`. A folder gets its name in one step when everything in it is on the disk, so any process may
-die at any moment, and several may compute one stage: the first to finish wins.
+die at any moment, and several may compute one stage: the first to finish wins. Until then
+`<root>/stages/.resume/<fingerprint>/` may hold where it stands, for whoever computes it next.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pbb.config import EvaluateStage, TrainStage
+from pbb.config import Stage
 from pbb.records import StageOutcome, Status
 from study.files import sync, write_json
 from study.processes import ProcessName
@@ -30,7 +31,8 @@ FINGERPRINT: Final = re.compile(r"[0-9a-f]{8,64}")
 STAGE_FILE: Final = "stage.json"
 ITEMS_FILE: Final = "items.parquet"
 ABANDONED_AFTER_S: Final = 7 * 24 * 3600.0
-"""A private folder of another machine counts as abandoned when untouched for so long."""
+"""A private folder of another machine, or a state to resume from, is abandoned when untouched for
+so long."""
 
 REPRODUCIBLE: Final = frozenset({Status.OK, Status.DIVERGED})
 """Endings that the stage alone decides, so worth keeping; memory and crashes depend on the host."""
@@ -47,6 +49,7 @@ class Store:
         self.root = root.absolute()
         self._stages = self.root / STAGES
         self._private = self._stages / ".tmp"
+        self._resume = self._stages / ".resume"
 
     def path(self, fingerprint: str) -> Path:
         """Where the stage's files are, or would be. Raises ValueError for no fingerprint."""
@@ -67,11 +70,19 @@ class Store:
         folder.mkdir(parents=True)
         return folder
 
+    def resume_folder(self, fingerprint: str) -> Path:
+        """Where a stage under way may keep its state; outlives its process, but not a commit.
+
+        The folder is not made here. Its files must be replaced in one step: several processes may
+        compute one stage.
+        """
+        return self._resume / self.path(fingerprint).name
+
     def commit(
         self,
         fingerprint: str,
         folder: Path,
-        stage: TrainStage | EvaluateStage,
+        stage: Stage,
         parent: str | None,
         outcome: StageOutcome,
     ) -> bool:
@@ -86,6 +97,13 @@ class Store:
                 "discard its folder and run it again"
             )
         _seal(folder, _description(fingerprint, stage, parent, outcome))
+        published = self._publish(folder, fingerprint)
+        self.discard(folder)
+        self.discard(self.resume_folder(fingerprint))
+        return published
+
+    def _publish(self, folder: Path, fingerprint: str) -> bool:
+        """Give a sealed folder its name; False where a whole one has it."""
         final = self.path(fingerprint)
         while not self.has(fingerprint):
             try:
@@ -97,11 +115,10 @@ class Store:
             else:
                 sync(self._stages)
                 return True
-        self.discard(folder)
         return False
 
     def discard(self, folder: Path) -> None:
-        """Give up a folder that came from `begin`."""
+        """Give up a folder that came from `begin` or `resume_folder`."""
         shutil.rmtree(folder, ignore_errors=True)
 
     def outcome(self, fingerprint: str) -> StageOutcome | None:
@@ -118,13 +135,18 @@ class Store:
         return pl.read_parquet(self.path(fingerprint) / ITEMS_FILE)
 
     def sweep(self) -> None:
-        """Remove private folders whose processes are dead; those of living ones stay."""
-        if not self._private.is_dir():
-            return
-        for folder in self._private.iterdir():
+        """Remove private folders whose processes are dead; those of living ones stay.
+
+        With them goes what is kept for resuming a stage that is committed, or long forgotten.
+        """
+        for folder in _folders(self._private):
             _, owner, _ = [*folder.name.split("@"), "", "", ""][:3]
             process = ProcessName.parse(owner)
             if (process is not None and process.is_dead()) or _is_ancient(folder):
+                self.discard(folder)
+        for folder in _folders(self._resume):
+            known = FINGERPRINT.fullmatch(folder.name) and self.has(folder.name)
+            if known or _is_ancient(folder):
                 self.discard(folder)
 
     def _description(self, fingerprint: str) -> dict[str, Any]:
@@ -149,7 +171,7 @@ class Store:
 
 
 def _description(
-    fingerprint: str, stage: TrainStage | EvaluateStage, parent: str | None, outcome: StageOutcome
+    fingerprint: str, stage: Stage, parent: str | None, outcome: StageOutcome
 ) -> dict[str, Any]:
     return {
         "fingerprint": fingerprint,
@@ -169,6 +191,10 @@ def _seal(folder: Path, description: Mapping[str, Any]) -> None:
         sync(path)
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     write_json(folder / DONE, {"bytes": sizes})
+
+
+def _folders(parent: Path) -> list[Path]:
+    return list(parent.iterdir()) if parent.is_dir() else []
 
 
 def _is_ancient(folder: Path) -> bool:

@@ -162,6 +162,14 @@ class Domain(ABC):
         """
         return squeezed(said) == squeezed(program.draft.cases[item].answer)
 
+    def reward(self, program: Program, item: int, said: str) -> float:
+        """What an answer earns where right answers are reinforced, 0 to 1; here 1 if it is right.
+
+        said and item: as in `correct`. Less than the stage's format_reward counts as that where the
+        answer has the format asked for (pbb/training/rewards.py).
+        """
+        return float(self.correct(program, item, said))
+
     def compose(self, outer: Draft, inner: Draft) -> Draft | None:
         """`outer` applied to what `inner` gives, on those of inner's inputs where that works.
 

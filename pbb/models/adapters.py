@@ -23,10 +23,17 @@ from pbb.seeds import torch_seed
 ADAPTER_FILE: Final = "adapter_model.safetensors"
 FULL_FILE: Final = "model.safetensors"
 CONFIG_FILE: Final = "adapter_config.json"
+LORA_FILE: Final = "lora.json"
+"""The `Lora` of a folder's weights, for whoever attaches them to a base."""
 
 
 class AdapterError(RuntimeError):
     """An adapter does not fit its base, or is not applied."""
+
+
+def checkpoint(folder: Path, step: int) -> Path:
+    """Where a stage that left `folder` keeps its weights as they were after a step."""
+    return folder / f"checkpoint-{step}"
 
 
 def lora_config(lora: Lora) -> LoraConfig:
@@ -50,6 +57,7 @@ class Attached:
 
     def __init__(self, base: nn.Module, base_name: str, lora: Lora, seed: int) -> None:
         self._base_name = base_name
+        self._lora = lora
         self._peft: PeftModel | None = None
         if lora.rank == 0:
             self.model: nn.Module = copy.deepcopy(base).float()
@@ -97,11 +105,16 @@ class Attached:
             self.model.load_state_dict(state, strict=False)
 
     def save(self, folder: Path) -> None:
-        """Write safetensors (and peft's adapter_config.json) into an existing folder."""
+        """Write the weights as they are into an existing folder."""
+        self.write(folder, self.tensors())
+
+    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
+        """Write weights that `tensors` gave: safetensors, lora.json, peft's adapter_config.json."""
+        (folder / LORA_FILE).write_text(self._lora.model_dump_json())
         if self._peft is None:
-            save_file(self.tensors(), folder / FULL_FILE, metadata={"format": "pt"})
+            save_file(tensors, folder / FULL_FILE, metadata={"format": "pt"})
             return
-        save_file(self.tensors(), folder / ADAPTER_FILE, metadata={"format": "pt"})
+        save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
         (folder / CONFIG_FILE).write_text(json.dumps(self._described(), indent=1, sort_keys=True))
 
     def _described(self) -> dict[str, Any]:

@@ -19,37 +19,44 @@ MIN_GROUP_TOKENS: Final = 256
 
 @dataclass(frozen=True)
 class Microbatch:
-    """tokens (B, T) padded on the right; target (B, T) marks tokens that carry loss."""
+    """tokens (B, T) padded on the right; target (B, T) marks tokens that carry loss.
+
+    rows: of each of its B rows, the place among the documents that were cut.
+    """
 
     tokens: Tensor
     target: Tensor
+    rows: tuple[int, ...]
 
 
 def microbatches(
     documents: Sequence[Encoded], *, pad_id: int, max_tokens: int, device: torch.device
 ) -> list[Microbatch]:
     """Cut a step into microbatches of at most max_tokens padded tokens (one document at least)."""
-    groups: list[list[Encoded]] = []
-    for document in sorted(documents, key=lambda d: -len(d.ids)):
-        if groups and _fits(document, groups[-1], max_tokens):
-            groups[-1].append(document)
+    groups: list[list[int]] = []
+    lengths = [len(document.ids) for document in documents]
+    for i in sorted(range(len(documents)), key=lambda i: -lengths[i]):
+        if groups and _fits(lengths[i], lengths[groups[-1][0]], len(groups[-1]), max_tokens):
+            groups[-1].append(i)
         else:
-            groups.append([document])
-    return [_pad(group, pad_id, device) for group in groups]
+            groups.append([i])
+    return [_pad(documents, group, pad_id, device) for group in groups]
 
 
-def _fits(document: Encoded, group: Sequence[Encoded], max_tokens: int) -> bool:
-    longest = len(group[0].ids)
-    padded = longest * (len(group) + 1)
-    similar = len(document.ids) >= GROUP_RATIO * longest or padded <= MIN_GROUP_TOKENS
+def _fits(length: int, longest: int, rows: int, max_tokens: int) -> bool:
+    """Whether a document joins a microbatch of so many rows."""
+    padded = longest * (rows + 1)
+    similar = length >= GROUP_RATIO * longest or padded <= MIN_GROUP_TOKENS
     return similar and padded <= max_tokens
 
 
-def _pad(group: Sequence[Encoded], pad_id: int, device: torch.device) -> Microbatch:
-    width = max(len(d.ids) for d in group)
-    tokens = torch.full((len(group), width), pad_id, dtype=torch.long)
-    target = torch.zeros((len(group), width), dtype=torch.bool)
-    for row, document in enumerate(group):
+def _pad(
+    documents: Sequence[Encoded], rows: Sequence[int], pad_id: int, device: torch.device
+) -> Microbatch:
+    width = max(len(documents[i].ids) for i in rows)
+    tokens = torch.full((len(rows), width), pad_id, dtype=torch.long)
+    target = torch.zeros((len(rows), width), dtype=torch.bool)
+    for row, document in enumerate(documents[i] for i in rows):
         tokens[row, : len(document.ids)] = torch.tensor(document.ids)
         target[row, document.n_prompt : len(document.ids)] = True
-    return Microbatch(tokens.to(device), target.to(device))
+    return Microbatch(tokens.to(device), target.to(device), tuple(rows))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import nn
-from torch.nn.utils import clip_grad_norm_
 
 from pbb.config import Numerics, Recipe
 from pbb.models.encoding import Encoded
@@ -15,19 +13,7 @@ from pbb.models.precision import autocast
 from pbb.records import StepRecord
 from pbb.training.batching import Microbatch, microbatches
 from pbb.training.losses import nll_sum
-
-
-class Diverged(RuntimeError):
-    """The loss or the gradient is no longer a finite number."""
-
-
-def learning_rate(step: int, recipe: Recipe) -> float:
-    """Linear warm-up to peak_lr, cosine to peak_lr x min_lr_ratio. step counts from 1."""
-    if step <= recipe.warmup_steps:
-        return recipe.peak_lr * step / recipe.warmup_steps
-    done = (step - recipe.warmup_steps) / (recipe.steps - recipe.warmup_steps)
-    floor = recipe.min_lr_ratio
-    return recipe.peak_lr * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
+from pbb.training.optimiser import Optimiser
 
 
 def train_steps(
@@ -41,32 +27,18 @@ def train_steps(
 ) -> Iterator[StepRecord]:
     """One record per optimizer step. Raises Diverged at the first non-finite loss or gradient.
 
-    AdamW with decoupled weight decay, gradients clipped by global norm. The optimizer is new: each
-    stage starts its own.
+    The optimizer is new: each stage starts its own.
     """
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        trained,
-        lr=recipe.peak_lr,
-        betas=(recipe.beta1, recipe.beta2),
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+    optimiser = Optimiser([p for p in model.parameters() if p.requires_grad], recipe)
     model.train()
     for step, documents in enumerate(batches, start=1):
-        rate = learning_rate(step, recipe)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         cut = microbatches(
             documents, pad_id=pad_id, max_tokens=numerics.max_batch_tokens, device=device
         )
         n_target = sum(d.n_target for d in documents)
         loss = accumulate(model, cut, n_target, numerics, device)
-        grad_norm = float(clip_grad_norm_(trained, recipe.max_grad_norm))
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-            raise Diverged(f"step {step}: {loss=} nats/token, {grad_norm=}, learning rate {rate}")
-        optimizer.step()
-        optimizer.zero_grad()
+        grad_norm = optimiser.clip(step, loss)
+        rate = optimiser.advance(step)
         yield StepRecord(
             step=step,
             loss_nats_per_token=loss,

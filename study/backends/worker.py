@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Protocol
 
-from pbb.config import EvaluateStage, TrainStage
+from pbb.config import Stage
 from pbb.records import StageOutcome
 from study.plan import PlannedStage
 from study.store import REPRODUCIBLE, Store
@@ -19,13 +19,13 @@ class StageRunner(Protocol):
     """Computes stages; keeps the base model loaded between calls.
 
     `run` writes a stage's files into the existing empty folder `out`. parent: folder of the
-    committed training stage that this one builds on; null = the bare base. What went wrong with
-    the stage itself (divergence, memory) is a status of the outcome, never an exception.
+    committed training stage that this one builds on; null = the bare base. scratch: a folder of
+    this stage, not there at first, for a state that outlives the process: a later `run` of the
+    stage finds it there, and may go on from it. What went wrong with the stage itself (divergence,
+    memory) is a status of the outcome, never an exception.
     """
 
-    def run(
-        self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path
-    ) -> StageOutcome: ...
+    def run(self, stage: Stage, parent: Path | None, out: Path, scratch: Path) -> StageOutcome: ...
 
 
 def load_runner(name: str) -> StageRunner:
@@ -48,7 +48,8 @@ def run_stage(store: Store, runner: StageRunner, planned: PlannedStage) -> Stage
     parent = store.path(planned.parent) if planned.parent else None
     folder = store.begin(planned.fingerprint)
     try:
-        outcome = runner.run(planned.stage, parent, folder)
+        scratch = store.resume_folder(planned.fingerprint)
+        outcome = runner.run(planned.stage, parent, folder, scratch)
         if outcome.status not in REPRODUCIBLE:
             return outcome
         store.commit(planned.fingerprint, folder, planned.stage, planned.parent, outcome)

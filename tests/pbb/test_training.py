@@ -23,7 +23,8 @@ from pbb.models.registry import resolve
 from pbb.records import NEUTRAL_ITEM_COLUMNS, Status
 from pbb.sampling import step_documents
 from pbb.training.batching import microbatches
-from pbb.training.loop import Diverged, accumulate, learning_rate, train_steps
+from pbb.training.loop import accumulate, train_steps
+from pbb.training.optimiser import Diverged, learning_rate
 from tests.pbb.runs import CORPUS, TRAIN, run
 
 CPU = torch.device("cpu")

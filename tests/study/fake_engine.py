@@ -16,19 +16,17 @@ import numpy as np
 import polars as pl
 from safetensors.numpy import load_file, save_file
 
-from pbb.config import EvaluateStage, Question, TrainStage
+from pbb.config import EvaluateStage, Question, RlStage, Stage, TrainingStage
 from pbb.records import ITEM_SCHEMA, NEUTRAL_ITEM_COLUMNS, StageOutcome, Status, TrainSummary
 
 
 class FakeEngine:
     """Weights are the digest of the stage and of its parent's weights; answers follow from them."""
 
-    def run(
-        self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path
-    ) -> StageOutcome:
+    def run(self, stage: Stage, parent: Path | None, out: Path, scratch: Path) -> StageOutcome:
         inherited = load_file(_weights(stage, parent))["w"].tobytes() if parent else b""
         digest = hashlib.sha256(stage.model_dump_json().encode() + inherited).digest()
-        role = stage.role if isinstance(stage, TrainStage) else _asked_at(stage)
+        role = _asked_at(stage) if isinstance(stage, EvaluateStage) else stage.role
         _log(f"{role} {digest.hex()[:12]}")
         (out / "half-written").write_bytes(digest)
         _misbehave(role)
@@ -47,15 +45,13 @@ class FakeEngine:
 class KilledOnce(FakeEngine):
     """The process that finds the file `kill` in the store's root removes it and dies mid-stage."""
 
-    def run(
-        self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path
-    ) -> StageOutcome:
+    def run(self, stage: Stage, parent: Path | None, out: Path, scratch: Path) -> StageOutcome:
         kill = out.parents[2] / "kill"
         if parent is not None and kill.is_file():
             kill.unlink()
             (out / "half-written").touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().run(stage, parent, out)
+        return super().run(stage, parent, out, scratch)
 
 
 def _asked_at(stage: EvaluateStage) -> str:
@@ -67,7 +63,7 @@ def _save(digest: bytes, folder: Path) -> None:
     save_file({"w": np.frombuffer(digest, dtype=np.uint8)}, folder / "adapter.safetensors")
 
 
-def _weights(stage: TrainStage | EvaluateStage, parent: Path) -> Path:
+def _weights(stage: Stage, parent: Path) -> Path:
     asked = stage.checkpoint if isinstance(stage, EvaluateStage) else None
     return (parent / f"checkpoint-{asked}" if asked else parent) / "adapter.safetensors"
 
@@ -85,8 +81,9 @@ def _misbehave(role: str) -> None:
         raise RuntimeError("the device fell off the bus")
 
 
-def _summary(stage: TrainStage) -> TrainSummary:
-    tokens = stage.recipe.steps * stage.recipe.tokens_per_step
+def _summary(stage: TrainingStage) -> TrainSummary:
+    each = 100 if isinstance(stage, RlStage) else stage.recipe.tokens_per_step
+    tokens = stage.recipe.steps * each
     return TrainSummary(
         steps=stage.recipe.steps,
         tokens=tokens,

@@ -30,7 +30,7 @@ from pbb.models.nano.library import meanings
 from pbb.models.nano.shards import CONTEXT, Packed, Tokens, documents, packed
 from pbb.models.nano.vocabulary import build_tokenizer, save_tokenizer
 from pbb.seeds import torch_seed
-from pbb.training.loop import learning_rate
+from pbb.training.optimiser import learning_rate
 
 
 @dataclass(frozen=True)

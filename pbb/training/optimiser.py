@@ -1,0 +1,74 @@
+"""What every training stage does with a gradient: check, clip, schedule, AdamW."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+
+from pbb.config import Recipe, RlRecipe
+
+
+class Diverged(RuntimeError):
+    """The loss or the gradient is no longer a finite number."""
+
+
+def learning_rate(step: int, recipe: Recipe | RlRecipe) -> float:
+    """Linear warm-up to peak_lr, cosine to peak_lr x min_lr_ratio. step counts from 1."""
+    if step <= recipe.warmup_steps:
+        return recipe.peak_lr * step / recipe.warmup_steps
+    done = (step - recipe.warmup_steps) / (recipe.steps - recipe.warmup_steps)
+    floor = recipe.min_lr_ratio
+    return recipe.peak_lr * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class Optimiser:
+    """AdamW with decoupled weight decay; gradients are clipped by their global norm.
+
+    A step is `clip`, then `advance`. The state is new: each stage starts its own.
+    """
+
+    def __init__(self, trained: Sequence[nn.Parameter], recipe: Recipe | RlRecipe) -> None:
+        self._trained = trained
+        self._recipe = recipe
+        self._adam = torch.optim.AdamW(
+            trained,
+            lr=recipe.peak_lr,
+            betas=(recipe.beta1, recipe.beta2),
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+
+    def clip(self, step: int, loss: float) -> float:
+        """Clip the gradients that `loss` left; gives their norm before. Raises Diverged."""
+        grad_norm = float(clip_grad_norm_(self._trained, self._recipe.max_grad_norm))
+        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+            rate = learning_rate(step, self._recipe)
+            raise Diverged(f"step {step}: {loss=}, {grad_norm=}, learning rate {rate}")
+        return grad_norm
+
+    def advance(self, step: int) -> float:
+        """Move the parameters and clear their gradients; gives the step's learning rate."""
+        rate = learning_rate(step, self._recipe)
+        for group in self._adam.param_groups:
+            group["lr"] = rate
+        self._adam.step()
+        self._adam.zero_grad()
+        return rate
+
+    def moments(self) -> dict[str, Tensor]:
+        """All state, by `<index of the parameter>.<name>`; empty before the first step."""
+        state = self._adam.state_dict()["state"]
+        return {f"{i}.{name}": value for i, of in state.items() for name, value in of.items()}
+
+    def take(self, moments: Mapping[str, Tensor]) -> None:
+        """Go on from the state of another optimiser of the same parameters."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in moments.items():
+            index, _, name = key.partition(".")
+            state.setdefault(int(index), {})[name] = value
+        groups = self._adam.state_dict()["param_groups"]
+        self._adam.load_state_dict({"state": state, "param_groups": groups})

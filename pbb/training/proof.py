@@ -1,0 +1,74 @@
+"""Proof, on a few documents, that a stage's weights changed the model and reload as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from pbb.config import TrainingStage
+from pbb.models.adapters import AdapterError, Attached
+from pbb.models.encoding import Encoded, Encoder
+from pbb.models.head import target_logits
+from pbb.models.precision import autocast
+from pbb.training.batching import microbatches
+
+PROBE_DOCUMENTS: Final = 4
+
+
+class Proof:
+    """Made before the first step, when the model is its parent; `ended` after the last one.
+
+    documents: the stage's first ones, of which a few are probed.
+    """
+
+    def __init__(
+        self,
+        stage: TrainingStage,
+        attached: Attached,
+        documents: Sequence[Encoded],
+        encoder: Encoder,
+        device: torch.device,
+    ) -> None:
+        self._stage, self._device = stage, device
+        probe = sorted(documents, key=lambda d: d.ids)[:PROBE_DOCUMENTS]
+        most = stage.numerics.max_batch_tokens
+        self._cut = microbatches(probe, pad_id=encoder.pad_id, max_tokens=most, device=device)
+        self._before = self._logits(attached.model)
+        self._after = self._before
+        self._trained: dict[str, Tensor] = {}
+
+    def ended(self, attached: Attached) -> None:
+        """The model is as it shall be from now on."""
+        self._after = self._logits(attached.model)
+        self._trained = attached.tensors()
+
+    def shift(self, base: nn.Module, folder: Path) -> float:
+        """Largest |logit difference| that the stage made; base: without its weights again.
+
+        Raises AdapterError where it made none, or where the weights in `folder`, loaded onto the
+        base anew, are not those that were trained.
+        """
+        role, name = self._stage.role, self._stage.base.name
+        with Attached(base, name, self._stage.lora, seed=0) as fresh:
+            fresh.model.to(self._device)
+            fresh.load(folder)
+            reloaded = fresh.tensors()  # once: each reading copies every tensor off the device
+            same = all(torch.equal(reloaded[n], trained) for n, trained in self._trained.items())
+            again = self._logits(fresh.model)
+        if not same or not torch.allclose(again, self._after, rtol=1e-3, atol=1e-3):
+            raise AdapterError(f"{role}: the saved adapter does not reload as it was trained")
+        shift = float((self._after - self._before).abs().max())
+        if shift == 0:
+            raise AdapterError(f"{role}: training left the logits of {name} unchanged")
+        return shift
+
+    @torch.no_grad()
+    def _logits(self, model: nn.Module) -> Tensor:
+        """Target logits of the probed documents, concatenated."""
+        model.eval()
+        with autocast(self._stage.numerics, self._device):
+            return torch.cat([target_logits(model, m.tokens, m.target) for m in self._cut])

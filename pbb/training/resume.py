@@ -1,0 +1,75 @@
+"""Where a long stage stands, in one file, so that another process may go on with it.
+
+The file is only a short cut. It is replaced in one step, so it is whole or absent, and several
+processes that compute one stage overwrite each other's with one as good; one that cannot be read
+is as good as none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+EVERY_STEPS: Final = 10
+"""A stage keeps its state so often: a killed one loses a few steps, and writing costs little."""
+STATE_FILE: Final = "state.safetensors"
+STATE_VERSION: Final = 1
+"""Raise it when what a state holds changes: older files then count as unreadable."""
+_ABOUT: Final = "about"
+
+
+@dataclass(frozen=True)
+class State:
+    """tensors: on the CPU when read; about: whatever JSON can hold (NaN included)."""
+
+    tensors: Mapping[str, Tensor]
+    about: Mapping[str, Any]
+
+
+def keep(folder: Path, state: State) -> None:
+    """Replace the state in `folder`, which is made where it is missing.
+
+    Does nothing where another process, having finished the stage, takes the folder away meanwhile.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+    temporary = folder / f".{uuid.uuid4().hex}"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        about = json.dumps({"version": STATE_VERSION, **state.about})
+        save_file(tensors, temporary, metadata={_ABOUT: about})
+        _sync(temporary)
+        temporary.replace(folder / STATE_FILE)
+    except (OSError, SafetensorError):
+        if folder.exists():
+            raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def kept(folder: Path) -> State | None:
+    """The state in `folder`; null where there is none that can be read."""
+    try:
+        with safe_open(folder / STATE_FILE, framework="pt") as file:
+            about = json.loads(file.metadata()[_ABOUT])
+            if about["version"] != STATE_VERSION:
+                return None
+            return State({name: file.get_tensor(name) for name in file.keys()}, about)  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -10,20 +10,24 @@ from pydantic import ValidationError
 from pbb.config import CorpusConfig, RunConfig, TrainConfig
 from search_spaces.errors import StudyError
 from search_spaces.factors import ENUMERATION_ORDER, Scalar, domain_settings
+from search_spaces.groups import UNTUNED, Chosen, tuned_values
 from search_spaces.nuisances import with_nuisances
 from search_spaces.settings import Range, TpeSearch
 from search_spaces.study_file import Study
 
 
-def run_config(study: Study, factors: Mapping[str, Scalar]) -> RunConfig:
-    """Factors, and proposed nuisances by dotted path, -> a run. Raises StudyError if it is none."""
+def run_config(study: Study, factors: Mapping[str, Scalar], chosen: Chosen = UNTUNED) -> RunConfig:
+    """Factors, and proposed nuisances by dotted path, -> a run. Raises StudyError if it is none.
+
+    chosen: the values that tuning found, of which the run takes those of its groups.
+    """
     try:
         return RunConfig.model_validate(
             {
                 **{name: factors[name] for name in _RUN_FACTORS},
                 "skew": factors["skew"] or 0.0,
                 "corpus": _corpus(study, factors),
-                "train": _train(study, factors),
+                "train": _train(study, factors, chosen),
                 "evaluate": {
                     **study.evaluate.model_dump(),
                     "response_formats": study.response_formats(),
@@ -68,15 +72,16 @@ def _corpus(study: Study, factors: Mapping[str, Scalar]) -> CorpusConfig:
 def proposed_nuisances(factors: Mapping[str, Scalar]) -> dict[str, float]:
     """The entries that are no factor: values that tpe proposed, by dotted path into `train`."""
     return {
-        name: float(value)
+        name: value if isinstance(value, int) else float(value)
         for name, value in factors.items()
         if name not in ENUMERATION_ORDER and value is not None
     }
 
 
-def _train(study: Study, factors: Mapping[str, Scalar]) -> TrainConfig:
+def _train(study: Study, factors: Mapping[str, Scalar], chosen: Chosen) -> TrainConfig:
     fixed = {k: v for k, v in study.nuisances.items() if not isinstance(v, Range)}
-    train = with_nuisances(study.train, {**fixed, **proposed_nuisances(factors)})
+    found = {**tuned_values(factors, chosen), **proposed_nuisances(factors)}
+    train = with_nuisances(study.train, {**fixed, **found})
     return TrainConfig.model_validate({**train.model_dump(), "formats": study.train_formats()})
 
 

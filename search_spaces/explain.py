@@ -56,9 +56,9 @@ def _told(detail: ErrorDetails, model: type[BaseModel], document: Document, pref
 
 def _split(dotted: str) -> Loc:
     """Keys of a dotted path; a nuisance's own name is dotted and is one key, a number an index."""
-    head, _, rest = dotted.partition(".")
-    if head == "nuisances":
-        return head, rest
+    above, found, path = dotted.rpartition("nuisances.")
+    if found:
+        return (*above.split(".")[:-1], "nuisances", path)
     return tuple(int(step) if step.isdecimal() else step for step in dotted.split("."))
 
 

@@ -26,6 +26,15 @@ def with_nuisances(train: TrainConfig, values: Mapping[str, float]) -> TrainConf
     return TrainConfig.model_validate(chosen)
 
 
+def is_integer(train: TrainConfig, path: str) -> bool:
+    """Whether the recipe holds a whole number at the path. Raises NuisancePathError."""
+    found: Any = train.model_dump()
+    _check(found, path)
+    for key in path.split("."):
+        found = found[key]
+    return isinstance(found, int)
+
+
 def _check(data: dict[str, Any], path: str) -> None:
     known = sorted(_numbers(data))
     if path not in known:

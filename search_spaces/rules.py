@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import get_args
+from typing import Final, get_args
 
 from pydantic import ValidationError
 
@@ -29,6 +29,12 @@ from search_spaces.settings import (
     SampledSearch,
     TpeSearch,
 )
+
+SCORED_TOGETHER: Final = frozenset({"arm", "lora_rank", "response_format", "seed"})
+"""Factors of which tpe may be given several values: a proposal's score is the mean over them."""
+
+SCORED_ARMS: Final = frozenset({"instruction", *DEMONSTRATED_ARMS})
+"""Arms whose score says how well they were taught."""
 
 
 def check_domain(domain: DomainConfig, grids: Sequence[FactorGrid]) -> None:
@@ -85,27 +91,44 @@ def check_search(
         raise at_key("search.design", "tpe needs a nuisance that is a range {low, high, log}")
     if len(grids) > 1:
         raise at_key("factors", "tpe tunes one setting of the factors; give one grid")
-    for name in FactorGrid.model_fields:
-        values = getattr(grids[0], name)
-        if name not in ("seed", "response_format") and values is not None and len(values) > 1:
+    for arm in grids[0].arm if len(grids[0].arm) > 1 else ():
+        if arm not in SCORED_ARMS:
+            raise at_key(
+                "factors.arm",
+                f"{arm!r} is taught nothing right about the programs asked for, so tpe learns "
+                f"nothing from its score; list {', '.join(sorted(SCORED_ARMS))} alone",
+            )
+    settings = {f"domain.{name}": values for name, values in grids[0].domain.items()}
+    for name, values in {**dict(grids[0]), "domain": (), **settings}.items():
+        if name not in SCORED_TOGETHER and values is not None and len(values) > 1:
             raise at_key(
                 f"factors.{name}",
-                f"lists {len(values)} values; with the design tpe only seed may list several",
+                f"lists {len(values)} values; with the design tpe only "
+                f"{', '.join(sorted(SCORED_TOGETHER))} may list several",
             )
+    ranks = grids[0].lora_rank
+    if 0 in ranks and len(ranks) > 1:
+        raise at_key(
+            "factors.lora_rank",
+            "rank 0 trains all weights, which wants a learning rate of its own; tune it in a study "
+            "of its own",
+        )
 
 
-def check_nuisances(train: TrainConfig, nuisances: Mapping[str, float | Range]) -> None:
-    """Both ends of every range, and every value, must make a valid recipe."""
+def check_nuisances(
+    train: TrainConfig, nuisances: Mapping[str, float | Range], at: str = "nuisances"
+) -> None:
+    """Both ends of every range, and every value, must make a valid recipe. at: their key."""
     for key, value in nuisances.items():
         ends = (value.low, value.high) if isinstance(value, Range) else (value,)
         for end in ends:
             try:
                 with_nuisances(train, {key: end})
             except NuisancePathError as error:
-                raise at_key(f"nuisances.{key}", str(error)) from error
+                raise at_key(f"{at}.{key}", str(error)) from error
             except ValidationError as error:
                 reason = error.errors(include_url=False)[0]["msg"]
-                raise at_key(f"nuisances.{key}", f"{end}: {reason}") from error
+                raise at_key(f"{at}.{key}", f"{end}: {reason}") from error
 
 
 def check_curricula(

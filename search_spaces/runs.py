@@ -10,13 +10,17 @@ from pydantic import ValidationError
 from pbb.config import CorpusConfig, RunConfig, TrainConfig
 from search_spaces.errors import StudyError
 from search_spaces.factors import ENUMERATION_ORDER, Scalar, domain_settings
+from search_spaces.groups import UNTUNED, Chosen, tuned_values
 from search_spaces.nuisances import with_nuisances
 from search_spaces.settings import Range, TpeSearch
 from search_spaces.study_file import Study
 
 
-def run_config(study: Study, factors: Mapping[str, Scalar]) -> RunConfig:
-    """Factors, and proposed nuisances by dotted path, -> a run. Raises StudyError if it is none."""
+def run_config(study: Study, factors: Mapping[str, Scalar], chosen: Chosen = UNTUNED) -> RunConfig:
+    """Factors, and proposed nuisances by dotted path, -> a run. Raises StudyError if it is none.
+
+    chosen: the values that tuning found, of which the run takes those of its groups.
+    """
     try:
         return RunConfig.model_validate(
             {
@@ -25,7 +29,7 @@ def run_config(study: Study, factors: Mapping[str, Scalar]) -> RunConfig:
                 "replay_source": factors["replay_source"] or "stage1",
                 "stages": study.curricula.get(str(factors["curriculum"]), ()),
                 "corpus": _corpus(study, factors),
-                "train": _train(study, factors),
+                "train": _train(study, factors, chosen),
                 "evaluate": {
                     **study.evaluate.model_dump(),
                     "response_formats": study.response_formats(),
@@ -71,15 +75,16 @@ def _corpus(study: Study, factors: Mapping[str, Scalar]) -> CorpusConfig:
 def proposed_nuisances(factors: Mapping[str, Scalar]) -> dict[str, float]:
     """The entries that are no factor: values that tpe proposed, by dotted path into `train`."""
     return {
-        name: float(value)
+        name: value if isinstance(value, int) else float(value)
         for name, value in factors.items()
         if name not in ENUMERATION_ORDER and value is not None
     }
 
 
-def _train(study: Study, factors: Mapping[str, Scalar]) -> TrainConfig:
+def _train(study: Study, factors: Mapping[str, Scalar], chosen: Chosen) -> TrainConfig:
     fixed = {k: v for k, v in study.nuisances.items() if not isinstance(v, Range)}
-    train = with_nuisances(study.train, {**fixed, **proposed_nuisances(factors)})
+    found = {**tuned_values(factors, chosen), **proposed_nuisances(factors)}
+    train = with_nuisances(study.train, {**fixed, **found})
     named = {} if factors["replay"] is None else {"replay": factors["replay"]}
     formats = {"formats": study.train_formats()}
     return TrainConfig.model_validate({**train.model_dump(), **named, **formats})

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pbb.config import CurriculumName, DemonstrationFormat, Frozen, Positive, ResponseFormat
 from search_spaces.errors import at_key
+from search_spaces.factors import NonNegative
 
 
 class GridSearch(Frozen):
@@ -27,7 +28,7 @@ class SampledSearch(Frozen):
 class TpeSearch(Frozen):
     """Tune the nuisances that are ranges on validation programs, in `budget` proposals.
 
-    Each proposal is run once per seed; its score is the mean validation accuracy.
+    Each proposal is run once per seed, rank and arm; its score is the mean validation accuracy.
     """
 
     design: Literal["tpe"]
@@ -52,6 +53,21 @@ class Range(Frozen):
         if self.log and self.low <= 0:
             raise ValueError(f"a log range needs low > 0; got low={self.low}")
         return self
+
+
+class Tune(Frozen):
+    """Choose nuisances on validation programs, before anything is measured.
+
+    Runs that share model, LoRA or all weights, and kind of arm are a group, and every group gets
+    `trials` proposals. seeds: of the tuning runs; no measured run has one of them. seed: of the
+    sampler.
+    """
+
+    nuisances: Annotated[dict[str, Range], Field(min_length=1)]
+    """Dotted paths into `train`. With all weights trained, `full_rank_lr_ratio` still applies."""
+    trials: Positive
+    seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    seed: NonNegative = 0
 
 
 class Programs(Frozen):

@@ -49,7 +49,9 @@ from search_spaces.settings import (
     Range,
     Resources,
     Search,
+    Tune,
 )
+from search_spaces.tune_rules import check_tune
 from search_spaces.yaml12 import Document, Dumper, read_yaml
 
 SHIPPED: Final = Path(__file__).parent / "studies"
@@ -92,6 +94,8 @@ class Study(Frozen):
     nuisances: dict[str, Nuisance] = Field(default_factory=dict)
     """Dotted paths into `train`: a value, or with the design tpe the range to search."""
     search: Search = GridSearch()
+    tune: Tune | None = None
+    """Nuisances to choose on validation programs before anything is measured."""
     programs: Programs = Programs()
     train: TrainConfig
     """`formats`, unless given, are the response formats of all factors in equal shares."""
@@ -127,6 +131,8 @@ class Study(Frozen):
         check_search(self.search, self.factors, self.nuisances)
         check_nuisances(self.train, self.nuisances)
         check_curricula(self.curricula, self.train, self.nuisances, self.factors)
+        if self.tune is not None:
+            check_tune(self.tune, self.search, self.factors, self.train, self.nuisances)
         check_headline(self.headline, self.primary, self.factors)
         check_claims(self.claims, self.grids, self.domain_paths, self.headline, self.primary)
         untrained = set(self.response_formats()) - set(self.train_formats())

@@ -80,11 +80,15 @@ def plan(
     from analysis.power import measured_pilot
     from pbb.models.registry import resolve
     from study.cli_text import forecast_pairs, out, show_pairs
+    from study.folder import StudyFolder
     from study.forecast import forecast
     from study.plan import check_corpora, evaluations, make_plan
     from study.store import Store
+    from study.tuned import read_chosen
 
-    planned = make_plan(_study(study, smoke, scale))
+    chosen = _study(study, smoke, scale)
+    tuned = StudyFolder(root / chosen.name).tuned
+    planned = make_plan(chosen, chosen=read_chosen(tuned, chosen))
     check_corpora(planned)
     store = Store(root)
     known = measured_pilot(pilot) if pilot else None
@@ -118,9 +122,10 @@ def launch(
 ) -> None:
     """Run what is missing of a study, then write its report."""
     from study.cli_text import err, show_pairs
+    from study.folder import StudyFolder
     from study.launch import launch as launch_study
     from study.trials import read_trials
-    from study.tuning import best_proposals
+    from study.tuning import best_proposals, chosen_values
 
     chosen = _study(study, smoke, scale)
     try:
@@ -130,6 +135,8 @@ def launch(
         again = shlex.join([*words, "--backend", backend.value])
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
+    if chosen.tune is not None:
+        show_pairs("nuisances chosen", chosen_values(chosen, StudyFolder(result.folder)))
     if chosen.search.design == "tpe":
         show_pairs("best proposals", best_proposals(read_trials(result.folder / "trials.parquet")))
     elif result.ok:

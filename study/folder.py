@@ -52,6 +52,16 @@ class StudyFolder:
         return self.path / "documents.parquet"
 
     @property
+    def tuned(self) -> Path:
+        """Every proposal of nuisances, and which were chosen."""
+        return self.path / "tuning.parquet"
+
+    @property
+    def tuning(self) -> Path:
+        """Folder of the studies that tuned, one a group."""
+        return self.path / "tuning"
+
+    @property
     def log(self) -> Path:
         return self.path / "ray.log"
 

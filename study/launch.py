@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import json
 import shutil
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from pbb.config import Base, RunConfig
 from pbb.models.registry import resolve as resolve_base
 from pbb.records import Status
 from search_spaces.errors import StudyError
+from search_spaces.groups import UNTUNED
 from search_spaces.runs import run_config
 from search_spaces.samplers import enumerate_space
 from search_spaces.settings import TpeSearch
@@ -28,10 +28,12 @@ from study.folder import StudyFolder, held_folder
 from study.lengths import write_lengths
 from study.plan import Plan, Resolve, Trial, check_corpora, make_plan
 from study.pool import StagePool
-from study.progress import display
+from study.progress import Display, display
 from study.provenance import write_manifest
 from study.status import status
 from study.store import Store
+from study.tuned import whole_proposals
+from study.tuning import tune
 
 __all__ = ["BackendName", "LaunchResult", "launch", "status"]
 
@@ -72,32 +74,63 @@ def launch(
     with held_folder(root, study) as folder, display(quiet) as shown:
         store = Store(root)
         store.sweep()
-        collector = Collector(study, folder, store, shown)
-        work = _missing(plan, bases, folder, store, collector, runner)
-        trials = None if isinstance(study.search, TpeSearch) else plan.trials
-        try:
-            if work.proposals or not folder.manifest.exists():
-                corpora = (config.corpus for config in _configs(plan))
-                write_manifest(folder.manifest, work.bases, corpora, backend)
-            if not folder.documents.exists():
-                write_lengths(folder.documents, _configs(plan))
-            if work.proposals:
-                _backend(backend).run(work, collector)
-        finally:
-            collector.close(trials)
-            shutil.rmtree(work.scratch, ignore_errors=True)
+        corpora = [config.corpus for config in _configs(plan)]
+        begin = cache(lambda: write_manifest(folder.manifest, bases, corpora, backend))
+        if not folder.manifest.exists():
+            begin()
+        if not folder.documents.exists():
+            write_lengths(folder.documents, _configs(plan))
+        means = _Means(store, bases, shown, backend, runner, begin)
+        tuned = tune(study, folder, means.search)
+        if tuned.failed:
+            return LaunchResult(
+                folder.path, 0, tuned.failed, len(tuned.run), 0, time.monotonic() - began_s
+            )
+        measured = make_plan(study, bases.__getitem__, tuned.chosen) if tuned.chosen else plan
+        collector = means.bring(measured, folder, store.root / SCRATCH / study.name)
+    collector.run |= tuned.run
     return _result(folder, collector, time.monotonic() - began_s)
 
 
+@dataclass(frozen=True)
+class _Means:
+    """What a launch brings studies to their end with.
+
+    begin: told before stages are run; what it does it does once.
+    """
+
+    store: Store
+    bases: Mapping[str, Base]
+    display: Display
+    backend: BackendName
+    runner: str
+    begin: Callable[[], None]
+
+    def search(self, study: Study, folder: StudyFolder) -> Collector:
+        """Bring a tuning study of this launch's study to its end."""
+        scratch = self.store.root / SCRATCH / folder.path.parents[1].name / study.name
+        return self.bring(Plan(study, (), UNTUNED), folder, scratch)
+
+    def bring(self, plan: Plan, folder: StudyFolder, scratch: Path) -> Collector:
+        """Run what is missing of a plan, and collect all of it in the folder."""
+        collector = Collector(plan.study, folder, self.store, self.display)
+        work = _missing(plan, self, folder, scratch, collector)
+        trials = None if isinstance(plan.study.search, TpeSearch) else plan.trials
+        try:
+            if work.proposals:
+                self.begin()
+                _backend(self.backend).run(work, collector)
+        finally:
+            collector.close(trials)
+            shutil.rmtree(scratch, ignore_errors=True)
+        return collector
+
+
 def _missing(
-    plan: Plan,
-    bases: Mapping[str, Base],
-    folder: StudyFolder,
-    store: Store,
-    collector: Collector,
-    runner: str,
+    plan: Plan, means: _Means, folder: StudyFolder, scratch: Path, collector: Collector
 ) -> Work:
     """The work that neither the folder nor the store has; what the store has is collected."""
+    store = means.store
     pool = StagePool(store.outcome)
     missing: list[Trial] = []
     for trial in plan.trials:
@@ -111,12 +144,13 @@ def _missing(
     return Work(
         study=plan.study,
         trials=tuple(missing),
+        chosen=plan.chosen,
         scored=_scored(plan.study, collector),
-        bases=bases,
+        bases=means.bases,
         root=store.root,
-        scratch=store.root / SCRATCH / plan.study.name,
+        scratch=scratch,
         log=folder.log,
-        runner=runner,
+        runner=means.runner,
     )
 
 
@@ -137,16 +171,11 @@ def _bases(study: Study, resolve: Resolve) -> dict[str, Base]:
 
 
 def _scored(study: Study, collector: Collector) -> tuple[tuple[Point, float], ...]:
-    """tpe's proposals that earlier launches ran for every seed, with their scores."""
+    """tpe's proposals that earlier launches ran whole, with their scores."""
     if not isinstance(study.search, TpeSearch):
         return ()
-    accuracies: dict[str, list[float]] = defaultdict(list)
-    for row in collector.rows.values():
-        if row["status"] in (Status.OK.value, Status.DIVERGED.value):
-            accuracies[row["nuisances"]].append(row["accuracy"] or 0.0)
-    needed = len(enumerate_space(study))
-    whole = {text: values for text, values in accuracies.items() if len(values) == needed}
-    return tuple((json.loads(text), sum(v) / needed) for text, v in whole.items())
+    whole = whole_proposals(collector.rows.values(), len(enumerate_space(study)))
+    return tuple((each.values, each.score) for each in whole)
 
 
 def _backend(name: BackendName) -> Backend:

@@ -15,9 +15,11 @@ from pbb.models.registry import resolve as resolve_base
 from pbb.sampling import demonstration_inputs
 from search_spaces.errors import StudyError
 from search_spaces.factors import ENUMERATION_ORDER, Factors, Scalar
+from search_spaces.groups import UNTUNED, Chosen, tuned_values
 from search_spaces.runs import proposed_nuisances, run_config
 from search_spaces.samplers import points, tuning_points
 from search_spaces.study_file import Study
+from search_spaces.tuning import check_effects
 from study.identity import fingerprint
 
 Resolve = Callable[[str], Base]
@@ -52,7 +54,8 @@ class Trial:
     """One run and its evaluations.
 
     run: fingerprint of the trained weights; of the evaluation where nothing is trained.
-    nuisances: the values proposed for this trial; empty unless the study tunes.
+    nuisances: the values proposed for this trial; empty unless the design is tpe.
+    tuned: the values that tuning chose for it; no part of what tells its cell from others.
     chain: see `Chain`.
     """
 
@@ -60,25 +63,32 @@ class Trial:
     run: str
     factors: Factors
     nuisances: Mapping[str, float]
+    tuned: Mapping[str, float]
     config: RunConfig
     chain: tuple[PlannedStage, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study's trials. Empty where `tpe` proposes them one by one (`tuning_trials`)."""
+    """A study's trials. Empty where `tpe` proposes them one by one (`tuning_trials`).
+
+    chosen: what tuning found; as long as it lacks a group, its trials are not yet what will be run.
+    """
 
     study: Study
     trials: tuple[Trial, ...]
+    chosen: Chosen
 
     def stages(self) -> dict[str, PlannedStage]:
         """Fingerprint -> stage, each once, parents before children."""
         return {stage.fingerprint: stage for trial in self.trials for stage in trial.chain}
 
 
-def make_plan(study: Study, resolve: Resolve = resolve_base) -> Plan:
-    """Every trial of the study's design. Raises StudyError."""
-    return Plan(study, tuple(compile_trial(study, point, resolve) for point in points(study)))
+def make_plan(study: Study, resolve: Resolve = resolve_base, chosen: Chosen = UNTUNED) -> Plan:
+    """Every trial of the study's design, with the nuisances chosen. Raises StudyError."""
+    trials = tuple(compile_trial(study, point, resolve, chosen) for point in points(study))
+    check_effects(study)
+    return Plan(study, trials, chosen)
 
 
 def check_corpora(plan: Plan) -> None:
@@ -121,13 +131,16 @@ def _check_corpus(asked: _Data) -> None:
 
 
 def compile_trial(
-    study: Study, factors: Mapping[str, Scalar], resolve: Resolve = resolve_base
+    study: Study,
+    factors: Mapping[str, Scalar],
+    resolve: Resolve = resolve_base,
+    chosen: Chosen = UNTUNED,
 ) -> Trial:
     """Factors and proposed nuisances (dotted paths into `train`) -> the chain that gives the run.
 
     Raises StudyError for a model not at hand, or where the factors are no valid run.
     """
-    config = run_config(study, factors)
+    config = run_config(study, factors, chosen)
     try:
         base = resolve(config.model)
     except ValueError as error:
@@ -143,6 +156,7 @@ def compile_trial(
         run=trained[-1] if trained else chain[-1].fingerprint,
         factors={name: factors[name] for name in ENUMERATION_ORDER},
         nuisances=proposed_nuisances(factors),
+        tuned=tuned_values(factors, chosen),
         config=config,
         chain=chain,
     )

@@ -53,7 +53,8 @@ def cell(trial: Trial, response_format: str | None) -> str:
 def remaining_factors(trial: Trial) -> str:
     """Canonical JSON of what has no column of its own and may still tell two cells apart.
 
-    domain_paths is asked of the generator; the column `paths` is what each program has.
+    domain_paths is asked of the generator; the column `paths` is what each program has. What tuning
+    chose tells no cells apart: it is how a run was made well, not what is asked about.
     """
     config = trial.config
     return canonical_json(
@@ -61,7 +62,7 @@ def remaining_factors(trial: Trial) -> str:
             "domain_paths": getattr(config.corpus.domain, "paths", None),
             **{f"domain_{k}": v for k, v in domain_settings(trial.factors).items()},
             **({"skew": config.skew} if config.skew else {}),
-            "replay": config.train.replay,
+            **({} if "replay" in trial.tuned else {"replay": config.train.replay}),
             **_said(config),
             "stand_in": config.stand_in,
             **trial.nuisances,

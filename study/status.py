@@ -15,6 +15,8 @@ from study.folder import FolderError, StudyFolder
 from study.plan import PlannedStage, Resolve, Trial, make_plan
 from study.store import Store
 from study.trials import kind_of, read_trials
+from study.tuned import read_chosen
+from study.tuning import tuning_progress
 
 
 def status(folder: Path, resolve: Resolve = resolve_base) -> str:
@@ -29,12 +31,15 @@ def status(folder: Path, resolve: Resolve = resolve_base) -> str:
     rows = read_trials(files.trials)
     store = Store(files.path.parent)
     try:
-        trials: tuple[Trial, ...] = make_plan(study, resolve).trials
+        trials: tuple[Trial, ...] = make_plan(
+            study, resolve, read_chosen(files.tuned, study)
+        ).trials
     except StudyError:  # a base that is not at hand here: show what the rows say
         trials = ()
     ended = Counter(row["status"] for row in rows)
     ended["not begun"] += max(0, len(trials) - len(rows))
-    lines = [f"{study.name}: {study.question}", _line("trials", ended)]
+    lines = [f"{study.name}: {study.question}", *tuning_progress(study, files)]
+    lines.append(_line("trials", ended))
     if trials:
         stages = {s.fingerprint: s for trial in trials for s in trial.chain}
         lines.append(_line("stages", _stage_counts(stages.values(), store)))

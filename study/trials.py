@@ -135,5 +135,5 @@ def _row(trial: Trial, status: Status, reason: str | None) -> dict[str, Any]:
         "status": status.value,
         "reason": reason,
         **trial.factors,
-        "nuisances": canonical_json(trial.nuisances),
+        "nuisances": canonical_json({**trial.tuned, **trial.nuisances}),
     }

@@ -62,7 +62,7 @@ class _LocalRun:
 
     def reach(self, point: Point) -> float:
         """Bring the point's trials to their ends; gives their score."""
-        trials = trials_at(self._work.study, self._work.bases, point)
+        trials = trials_at(self._work.study, self._work.bases, self._work.chosen, point)
         for trial in trials:
             self.pool.request(trial.chain)
         ends = tuple(self._end(trial) for trial in trials)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from typing import Final
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from pbb.seeds import torch_seed
 from search_spaces.factors import Scalar
+from search_spaces.nuisances import is_integer
 from search_spaces.settings import Range, TpeSearch
 from study.backends.work import Work
+
+AT_RANDOM: Final = 10
+"""So many proposals at most are drawn before any is modelled; of a small budget, half."""
 
 
 def search_space(work: Work) -> dict[str, BaseDistribution]:
     """What Optuna chooses from: the nuisances' ranges, or the values that the factors take."""
     if isinstance(work.study.search, TpeSearch):
         return {
-            name: FloatDistribution(value.low, value.high, log=value.log)
+            name: _distribution(value, is_integer(work.study.train, name))
             for name, value in work.study.nuisances.items()
             if isinstance(value, Range)
         }
@@ -24,6 +35,12 @@ def search_space(work: Work) -> dict[str, BaseDistribution]:
         for name, value in trial.factors.items():
             values.setdefault(name, {})[value] = None
     return {name: CategoricalDistribution(tuple(chosen)) for name, chosen in values.items()}
+
+
+def _distribution(value: Range, whole: bool) -> BaseDistribution:
+    if whole:
+        return IntDistribution(int(value.low), int(value.high), log=value.log)
+    return FloatDistribution(value.low, value.high, log=value.log)
 
 
 def enumerated_points(work: Work) -> list[dict[str, Scalar]]:
@@ -36,5 +53,6 @@ def sampler(work: Work) -> BaseSampler:
     search = work.study.search
     if isinstance(search, TpeSearch):
         # A relaunch goes on from what is scored; the same stream would propose the same points.
-        return TPESampler(seed=torch_seed("search", "tpe", search.seed, len(work.scored)) % 2**32)
+        seed = torch_seed("search", "tpe", search.seed, len(work.scored)) % 2**32
+        return TPESampler(seed=seed, n_startup_trials=min(AT_RANDOM, (search.budget + 1) // 2))
     return RandomSampler(seed=0)

@@ -59,7 +59,12 @@ def _run(work: Work, listener: Listener, pool: Any, name: str) -> None:
 
 def _tuner(work: Work, name: str, told: tune.Callback) -> tune.Tuner:
     trainable = tune.with_parameters(
-        Driver, study=work.study, bases=dict(work.bases), root=work.root, pool=name
+        Driver,
+        study=work.study,
+        bases=dict(work.bases),
+        chosen=dict(work.chosen),
+        root=work.root,
+        pool=name,
     )
     is_tpe = isinstance(work.study.search, TpeSearch)
     scored = list(work.scored)
@@ -122,7 +127,8 @@ class _Told(tune.Callback):
                 self._tell(trial.factors)
 
     def _tell(self, point: Point) -> None:
-        trials = trials_at(self._work.study, self._work.bases, point)
+        work = self._work
+        trials = trials_at(work.study, work.bases, work.chosen, point)
         reached = ray.get(self._pool.reach.remote([trial.chain for trial in trials]))
         for trial, stages in zip(trials, reached, strict=True):
             self._ended.add(trial.id)

@@ -12,6 +12,8 @@ import polars as pl
 from pbb.config import Base
 from pbb.records import Status
 from search_spaces.factors import Scalar
+from search_spaces.groups import Chosen
+from search_spaces.runs import proposed_nuisances
 from search_spaces.settings import TpeSearch
 from search_spaces.study_file import Study
 from study.plan import Trial, compile_trial, evaluations, tuning_trials
@@ -90,6 +92,7 @@ class Work:
     """Trials to bring to an end.
 
     trials: what an enumerated design still lacks; empty for tpe.
+    chosen: nuisances that tuning found for these trials.
     scored: tpe's proposals of earlier launches and their scores.
     bases: every base of the study by name, so that no trial hashes weights again.
     root: the store's root. runner: see `study.backends.worker.load_runner`.
@@ -98,6 +101,7 @@ class Work:
 
     study: Study
     trials: tuple[Trial, ...]
+    chosen: Chosen
     scored: tuple[tuple[Point, float], ...]
     bases: Mapping[str, Base]
     root: Path
@@ -121,12 +125,13 @@ class Backend(Protocol):
         """Return when every trial has ended. On Ctrl-C stop all workers and let it pass."""
 
 
-def trials_at(study: Study, bases: Mapping[str, Base], point: Point) -> tuple[Trial, ...]:
-    """The trials that a proposal means: one run, or with tpe one a seed."""
+def trials_at(
+    study: Study, bases: Mapping[str, Base], chosen: Chosen, point: Point
+) -> tuple[Trial, ...]:
+    """The trials that a proposal means: one run, or with tpe one for each point of the factors."""
     if isinstance(study.search, TpeSearch):
-        values = {name: float(value) for name, value in point.items() if value is not None}
-        return tuning_trials(study, values, bases.__getitem__)
-    return (compile_trial(study, point, bases.__getitem__),)
+        return tuning_trials(study, proposed_nuisances(point), bases.__getitem__)
+    return (compile_trial(study, point, bases.__getitem__, chosen),)
 
 
 def score(store: Store, ends: Sequence[TrialEnd]) -> float:

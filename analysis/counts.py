@@ -26,6 +26,7 @@ KEYS: Final = (
     "stage1_seed",
     "split",
     "measure",
+    "stage",
     "step",
     "program",
 )
@@ -42,7 +43,7 @@ FEW_WORDS: Final = 32
 
 
 def count(rows: Rows) -> pl.DataFrame:
-    """One row per run, response format, split, measure, step and program, in any order.
+    """One row per run, response format, split, measure, stage, step and program, in any order.
 
     Out: the columns KEYS, defaults filled in; n_correct u32, n_items u32. Raises BadInput where
     there are no rows, a required value is missing, a number does not fit, a score is NaN or
@@ -201,6 +202,6 @@ def _check_repeats(whole: pl.DataFrame, rows: Rows) -> None:
 
 def _words(groups: pl.DataFrame) -> str:
     """The first group, named as a user would look for it."""
-    named = ("run", "arm", "demonstrations", "response_format", "measure", "step", "program")
-    first = groups.sort(KEYS).select(named).row(0, named=True)
+    of_asked = ("response_format", "measure", "stage", "step", "program")
+    first = groups.sort(KEYS).select("run", "arm", "demonstrations", *of_asked).row(0, named=True)
     return ", ".join(f"{name}={value!r}" for name, value in first.items())

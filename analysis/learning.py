@@ -29,16 +29,20 @@ LOSS_KEYS: Final = ("model", "curriculum", "arm", "demonstrations", "demonstrati
 def accuracy_by_step(history: pl.DataFrame) -> pl.DataFrame:
     """Accuracy on targets at every step, of the arms that were evaluated at two steps or more.
 
-    history: `load.Evidence.history`. Out: COMPARISON, TREATMENT, step;
-    accuracy f64 (every program and run weighing the same), n_runs u32. Empty where every run was
-    evaluated once.
+    history: `load.Evidence.history`. Out: COMPARISON, TREATMENT, step (of the last stage; 0 = as
+    the stage before it ended); accuracy f64 (every program and run weighing the same), n_runs u32.
+    Empty where every run was evaluated once.
     """
     keys = [*COMPARISON, *TREATMENT]
     share = pl.col("n_correct") / pl.col("n_items")
     asked = (pl.col("split") == "target") & (pl.col("measure") == "execution")
+    behind = pl.col("stage").max().over(keys) - pl.col("stage")
     return (
         history.lazy()
         .filter(asked)
+        .with_columns(behind=behind)
+        .filter(pl.col("behind") <= 1)
+        .with_columns(step=pl.when(pl.col("behind") == 0).then("step").otherwise(0))
         .group_by(*keys, "step")
         .agg(accuracy=share.mean(), n_runs=pl.col("run").n_unique())
         .filter(pl.len().over(keys) >= 2)

@@ -39,6 +39,9 @@ FACTOR_COLUMNS: Final = (
 ASKED: Final = (*RUN, "response_format", "split", "measure")
 """What has a last step of its own: a run may be asked some things later than others."""
 
+POINT: Final = ("stage", "step")
+"""When it was asked."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -57,7 +60,7 @@ class Evidence:
     @property
     def counts(self) -> pl.DataFrame:
         """The history's last step of every run: what estimates are made from."""
-        return _at_last_step(self.history.lazy(), self.history).collect()
+        return at_last_step(self.history.lazy(), self.history).collect()
 
 
 def load(source: Path) -> Evidence:
@@ -73,8 +76,8 @@ def load(source: Path) -> Evidence:
     runs = distinct_runs(history)
     check_runs(runs, source)
     _check_steps(history, source)
-    scores = _at_last_step(mean_scores(rows, history).lazy(), history).collect()
-    return Evidence(_at_last_step(_items(rows, runs), history), history, scores)
+    scores = at_last_step(mean_scores(rows, history).lazy(), history).collect()
+    return Evidence(at_last_step(_items(rows, runs), history), history, scores)
 
 
 def load_items(source: Path) -> pl.LazyFrame:
@@ -87,19 +90,27 @@ def load_counts(source: Path) -> pl.DataFrame:
     return load(source).counts
 
 
-def _at_last_step(frame: pl.LazyFrame, history: pl.DataFrame) -> pl.LazyFrame:
-    if history["step"].n_unique() == 1:
+def at_last_step(frame: pl.LazyFrame, history: pl.DataFrame) -> pl.LazyFrame:
+    """Of what was asked at several points of a run's training, the last one; frame: rows or counts.
+
+    A later stage is later than any step of an earlier one.
+    """
+    if _at_one_point(history):
         return frame
-    last = history.lazy().group_by(ASKED).agg(pl.col("step").max())
-    return frame.join(last, on=[*ASKED, "step"], how="semi", nulls_equal=True)
+    last = history.lazy().group_by(ASKED).agg(pl.col(POINT).sort_by(POINT).last())
+    return frame.join(last, on=[*ASKED, *POINT], how="semi", nulls_equal=True)
+
+
+def _at_one_point(history: pl.DataFrame) -> bool:
+    return history.select(POINT).n_unique() == 1
 
 
 def _check_steps(history: pl.DataFrame, source: Path) -> None:
     """The last step is the result, so it must ask what earlier steps asked."""
-    if history["step"].n_unique() == 1:
+    if _at_one_point(history):
         return
-    programs = history.group_by(*ASKED, "step").agg(n=pl.col("program").n_unique())
-    of_run = programs.sort("step").group_by(ASKED).agg(most=pl.col("n").max(), last=pl.last("n"))
+    programs = history.group_by(*ASKED, *POINT).agg(n=pl.col("program").n_unique())
+    of_run = programs.sort(POINT).group_by(ASKED).agg(most=pl.col("n").max(), last=pl.last("n"))
     bad = of_run.filter(pl.col("last") < pl.col("most")).sort(ASKED)
     if not bad.is_empty():
         raise BadInput(

@@ -21,6 +21,9 @@ from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS, SCHEMA_KEY, SCHEMA_VERSIO
 TRUE: Final = frozenset({"true", "t", "yes", "y", "1"})
 FALSE: Final = frozenset({"false", "f", "no", "n", "0"})
 
+LAST_STAGE: Final = 2
+"""Where rows do not say: `step` counts the steps of stage 2."""
+
 ARROW_SCHEMA: Final = "ARROW:schema"
 """Key under which a Parquet file's metadata holds its schema whole, where the writer put it."""
 
@@ -44,7 +47,7 @@ class Rows:
 
     def filled(self, names: Iterable[str]) -> list[pl.Expr]:
         """These columns of ITEM_SCHEMA, with what holds where the source does not say."""
-        known = _defaults(self.source)
+        known = _defaults(self.source, self.columns)
         found = []
         for name in names:
             default = known.get(name, pl.lit(None))
@@ -188,17 +191,21 @@ def _parsed(name: str) -> pl.Expr:
     return plain.cast(want, strict=False)
 
 
-def _defaults(source: Path) -> dict[str, pl.Expr]:
+def _defaults(source: Path, columns: Sequence[str]) -> dict[str, pl.Expr]:
     traced = pl.when(pl.col("demonstrations") > 0).then(pl.lit("trace"))
+    asked = pl.lit("cot")
+    if "measure" in columns:  # an instruction that is asked for by itself is asked in no format
+        asked = pl.when(pl.col("measure").ne_missing(pl.lit("recall"))).then(asked)
     return {
         "study": pl.lit(source.stem),
         "curriculum": pl.lit("proactive"),
         "instructions": pl.col("arm").is_in(sorted(DECLARED_ARMS)),
         "demonstration_format": traced,
-        "response_format": pl.lit("cot"),
+        "response_format": asked,
         "stage1_seed": pl.col("seed"),
         "split": pl.lit("target"),
         "measure": pl.lit("execution"),
+        "stage": pl.lit(LAST_STAGE),
         "step": pl.lit(0),
         "score": pl.col("correct"),
         "factors": pl.lit("{}"),

@@ -83,6 +83,7 @@ def _arm_rows(
         "paths": 2,
         "split": "target",
         "measure": "execution",
+        "stage": 2,
         "step": 200,
         "prompt": "return zibble ( 5 ) :",
         "expected": "6",

@@ -71,6 +71,31 @@ def test_only_the_last_step_counts(rows: pl.DataFrame, tmp_path: Path) -> None:
     assert loaded.sort(pl.all()).equals(rows.sort(pl.all()))
 
 
+def test_a_later_stage_is_later_than_any_step(rows: pl.DataFrame, tmp_path: Path) -> None:
+    """Also where the rows of another arm were asked at an earlier stage last."""
+    shown = rows.with_columns(stage=pl.when(pl.col("arm") == "in_context").then(1).otherwise(2))
+    typed = shown.with_columns(pl.col("stage").cast(pl.Int32))
+    earlier = typed.with_columns(
+        pl.col("stage") - 1, step=pl.col("step") + 100, correct=~pl.col("correct")
+    )
+    loaded = load_items(write_items(pl.concat([typed, earlier]), tmp_path / "a.parquet")).collect()
+    assert loaded.sort(pl.all()).equals(typed.sort(pl.all()))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_recall_is_asked_in_no_format(rows: pl.DataFrame, tmp_path: Path, kind: str) -> None:
+    asked = rows.filter(response_format="cot")
+    recall = asked.with_columns(measure=pl.lit("recall"), response_format=pl.lit(None, pl.String))
+    both, file = pl.concat([asked, recall]), tmp_path / f"a.{kind}"
+    both.write_csv(file) if kind == "csv" else both.write_parquet(file)
+    counts = load_counts(file)
+    formats = counts.select("measure", "response_format").unique().sort("measure")
+    assert formats.rows() == [("execution", "cot"), ("recall", None)]
+    unsaid = asked.with_columns(response_format=pl.lit(None, pl.String))
+    counts = load_counts(write_items(unsaid, tmp_path / "b.parquet"))
+    assert counts["response_format"].unique().to_list() == ["cot"]
+
+
 def test_runs_of_two_models_may_bear_the_same_name(rows: pl.DataFrame, tmp_path: Path) -> None:
     other = rows.with_columns(model=pl.lit("other"), step=pl.col("step") + 1)
     loaded = load_items(write_items(pl.concat([rows, other]), tmp_path / "a.parquet")).collect()

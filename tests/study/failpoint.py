@@ -1,7 +1,8 @@
 """A process that dies by SIGKILL at its n-th durable step: `failpoint.py <n> <what> <root>`.
 
 Durable steps are fsyncs and renames of this process. what: `commit`, one stage of the store; or
-a backend, which a small study is launched on. n = 0 never dies.
+a backend, which a small study is launched on; or `branching`, the same runs on the local backend
+with evaluations beside their results. n = 0 never dies.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from study.backends.worker import load_runner, run_stage
 from study.launch import BackendName, launch
 from study.plan import make_plan
 from study.store import Store
-from tests.study.studies import RUNNER, fake_base, small_study
+from tests.study.studies import RUNNER, branching, fake_base, small_study
 
-BACKENDS: dict[str, BackendName] = {"local": "local", "ray": "ray"}
+BACKENDS: dict[str, BackendName] = {"local": "local", "ray": "ray", "branching": "local"}
 
 
 def main(n: int, what: str, root: Path) -> None:
@@ -41,7 +42,8 @@ def main(n: int, what: str, root: Path) -> None:
         first = make_plan(small_study(), fake_base).trials[0].chain[0]
         run_stage(Store(root), load_runner(RUNNER), first)
     else:
-        launch(small_study(), root, BACKENDS[what], quiet=True, runner=RUNNER, resolve=fake_base)
+        study = branching(small_study()) if what == "branching" else small_study()
+        launch(study, root, BACKENDS[what], quiet=True, runner=RUNNER, resolve=fake_base)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,13 @@ def twenty_arms(name: str = "twenty") -> Study:
     return small_study(name, factors=[grid])
 
 
+def branching(study: Study) -> Study:
+    """The same runs, evaluated at several points of their training too."""
+    evaluate = {"forgetting": True, "curve": [0, 10, 20], "recall": 1}
+    data = study.model_dump(mode="json", exclude_unset=True)
+    return Study.model_validate({**data, "evaluate": evaluate})
+
+
 def tuning_study(name: str = "tuning", budget: int = 4) -> Study:
     """A search of one nuisance by tpe, with two seeds a proposal."""
     grid = {

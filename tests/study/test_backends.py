@@ -10,6 +10,7 @@ from typing import ClassVar
 import polars as pl
 import pytest
 
+from analysis.load import load
 from pbb.records import ITEM_SCHEMA, SCHEMA_KEY, SCHEMA_VERSION
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study
@@ -18,6 +19,7 @@ from study.trials import TRIAL_SCHEMA, read_trials
 from tests.study.studies import (
     KILLED_ONCE,
     RUNNER,
+    branching,
     fake_base,
     small_study,
     tuning_study,
@@ -134,6 +136,51 @@ class TestLocal(BackendContract):
         assert all("the device fell off the bus" in reason for reason in reasons)
         monkeypatch.delenv("FAKE_ENGINE_RAISE")
         assert self.launch(small_study(), tmp_path).ok == 7
+
+    def test_rows_of_every_evaluation_stand_in_the_trials_file(self, tmp_path: Path) -> None:
+        result = self.launch(branching(small_study()), tmp_path)
+        assert result.ok == 7
+        trained = {"instruction", "none", "demonstrations"}
+        for file in (result.folder / "items").glob("*.parquet"):
+            rows = pl.read_parquet(file)
+            asked = rows.select("curriculum", "stage", "step", "split", "measure").unique()
+            if rows["curriculum"][0] == "none":
+                assert asked.select("stage", "step").unique().rows() == [(0, 0)]
+                continue
+            assert set(rows["arm"]) <= trained
+            points = asked.group_by("stage", "step").agg(splits=pl.col("split").unique().sort())
+            assert sorted(points.rows()) == [
+                (0, 0, ["acquisition"]),
+                (1, 0, ["acquisition", "target"]),
+                (2, 10, ["target"]),
+                (2, 20, ["target"]),
+                (2, 30, ["acquisition", "target"]),
+            ]
+            assert set(rows["measure"]) == {"execution", "in_context", "recall"}
+            recall = rows["measure"] == "recall"
+            assert rows.filter(recall)["response_format"].null_count() == recall.sum()
+        last = load(result.folder).counts
+        assert set(last.filter(pl.col("stage") > 0)["step"]) == {30}
+
+    def test_what_fails_beside_a_result_is_told_and_tried_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study = branching(small_study())
+        whole = self.launch(study, tmp_path / "undisturbed").folder / "items"
+        monkeypatch.setenv("FAKE_ENGINE_RAISE", "evaluate 2.20")
+        result = self.launch(study, tmp_path / "r")
+        assert (result.ok, result.failed) == (1, 6)
+        rows = read_trials(result.folder / "trials.parquet")
+        failed = [row for row in rows if row["status"] == "failed"]
+        assert all("the device fell off the bus" in row["reason"] for row in failed)
+        assert all(row["accuracy"] is not None for row in failed), "the result is there"
+        steps = {s for f in result.folder.glob("items/*") for s in pl.read_parquet(f)["step"]}
+        assert steps == {0, 10, 30}
+        monkeypatch.delenv("FAKE_ENGINE_RAISE")
+        again = self.launch(study, tmp_path / "r")
+        assert (again.ok, again.stages_run) == (7, 6)
+        for file in whole.iterdir():
+            assert (again.folder / "items" / file.name).read_bytes() == file.read_bytes()
 
     def test_a_changed_study_is_refused_and_nothing_is_lost(self, tmp_path: Path) -> None:
         result = self.launch(small_study(), tmp_path)

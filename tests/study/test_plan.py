@@ -13,7 +13,14 @@ from pbb.records import ITEM_SCHEMA, NEUTRAL_ITEM_COLUMNS
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study
 from study.forecast import forecast
-from study.plan import Plan, check_corpora, compile_trial, make_plan, tuning_trials
+from study.plan import (
+    Plan,
+    check_corpora,
+    compile_trial,
+    evaluations,
+    make_plan,
+    tuning_trials,
+)
 from study.rows import item_rows
 from tests.processes import printed_in_every_process
 from tests.search_spaces.studies import study_with
@@ -62,6 +69,21 @@ def test_stages_are_whole_chains_in_topological_order() -> None:
         assert parents == [None, *(stage.fingerprint for stage in trial.chain[:-1])]
         assert isinstance(trial.chain[-1].stage, EvaluateStage)
         assert all(isinstance(stage.stage, TrainStage) for stage in trial.chain[:-1])
+
+
+def test_an_evaluation_hangs_on_the_stage_whose_model_it_asks() -> None:
+    evaluate = {"forgetting": True, "curve": [0, 10, 20], "recall": 1}
+    plan = plan_of(study_with(factors=GRID, evaluate=evaluate))
+    for trial in plan.trials:
+        trained = [each.fingerprint for each in trial.chain if not each.is_evaluation]
+        asked = evaluations(trial.chain)
+        assert [*trained, *(each.fingerprint for each in asked)] == [
+            each.fingerprint for each in trial.chain
+        ]
+        for each in asked:
+            assert isinstance(each.stage, EvaluateStage)
+            assert each.parent == [None, *trained][each.stage.stage]
+        assert trial.run == trained[-1]
 
 
 def test_trials_and_runs_have_names_of_their_own() -> None:
@@ -227,6 +249,15 @@ def test_a_lost_stage_under_a_finished_run_costs_nothing() -> None:
     plan = plan_of(wide())
     evaluations = {trial.chain[-1].fingerprint for trial in plan.trials}
     assert forecast(plan, evaluations.__contains__, base).train_tokens == 0
+
+
+def test_what_is_missing_beside_a_result_is_forecast() -> None:
+    plan = plan_of(study_with(factors=GRID, evaluate={"forgetting": True}))
+    results = {trial.chain[-1].fingerprint for trial in plan.trials}
+    found = forecast(plan, results.__contains__, base)
+    assert found.train_tokens == 2 * 30 * 64, "stage 1 alone: nothing is asked of stage 2 but that"
+    assert 0 < found.evaluated_items < forecast(plan, lambda _: False, base).evaluated_items
+    assert found.runs_cached == sum(trial.config.arm == "in_context" for trial in plan.trials)
 
 
 def test_a_larger_n_shares_every_stage_but_its_own() -> None:

@@ -8,16 +8,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pbb.config import EvaluateStage
 from pbb.records import StageOutcome, Status
-from study.plan import PlannedStage, make_plan
+from study.plan import PlannedStage, evaluations, make_plan
 from study.pool import MAX_ATTEMPTS, StagePool, cohort_key
-from tests.study.studies import fake_base, small_study, twenty_arms
+from tests.study.studies import branching, fake_base, small_study, twenty_arms
 
 OK = StageOutcome(status=Status.OK, wall_s=1.0, load_s=0.0)
 DIVERGED = StageOutcome(status=Status.DIVERGED, reason="NaN", wall_s=1.0, load_s=0.0)
 CHAINS = [
     trial.chain
-    for study in (small_study(), small_study("more", data_seed=2))
+    for study in (small_study(), small_study("more", data_seed=2), branching(small_study()))
     for trial in make_plan(study, fake_base).trials
 ]
 STAGES = {stage.fingerprint: stage for chain in CHAINS for stage in chain}
@@ -39,7 +40,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, len(CHAINS) - 1))
     def request(self, which: int) -> None:
         self.pool.request(CHAINS[which])
-        self.wanted.add(CHAINS[which][-1].fingerprint)
+        self.wanted |= {each.fingerprint for each in evaluations(CHAINS[which])}
 
     @rule(worker=st.sampled_from(WORKERS))
     def take(self, worker: str) -> None:
@@ -119,7 +120,8 @@ def pool_of(study_chains: list[tuple[PlannedStage, ...]], **options: int) -> Sta
 
 
 def chains(name: str) -> list[tuple[PlannedStage, ...]]:
-    study = twenty_arms() if name == "twenty" else small_study()
+    study = twenty_arms() if "twenty" in name else small_study()
+    study = branching(study) if "branching" in name else study
     return [trial.chain for trial in make_plan(study, fake_base).trials]
 
 
@@ -135,6 +137,50 @@ def test_a_chain_in_hand_is_finished_before_another_is_begun() -> None:
     ran = [getattr(stage.stage, "role", "evaluate") for stage in drained(pool_of(chains("small")))]
     assert ran[:2] == ["stage1", "stage1"]
     assert ran[2:6] == ["stage2", "evaluate"] * 2
+
+
+def test_what_arms_share_is_evaluated_once_and_before_they_part() -> None:
+    wanted = chains("branching twenty")
+    ran = drained(pool_of(wanted))
+    assert Counter(stage.fingerprint for stage in ran) == Counter(
+        {stage.fingerprint for chain in wanted for stage in chain}
+    )
+    first_own = next(i for i, s in enumerate(ran) if getattr(s.stage, "role", "") == "stage2")
+    shared = [each.stage for each in ran[:first_own] if isinstance(each.stage, EvaluateStage)]
+    splits = [(each.stage, {q.split for q in each.questions}) for each in shared]
+    assert sorted(splits, key=str) == [
+        (0, {"acquisition"}),
+        (1, {"acquisition"}),
+        (1, {"target"}),
+    ], "forgetting, before and after the one stage 1; and where all curves begin"
+
+
+def test_a_branching_chain_in_hand_is_finished_before_another_is_begun() -> None:
+    ran = drained(pool_of(chains("branching small")))
+    of_stage2 = [i for i, each in enumerate(ran) if getattr(each.stage, "role", "") == "stage2"]
+    assert len(of_stage2) == 6
+    for place in of_stage2:
+        after = ran[place + 1 : place + 4]
+        assert {each.parent for each in after} == {ran[place].fingerprint}
+
+
+def test_a_chain_has_ended_when_all_its_evaluations_have() -> None:
+    chain = chains("branching small")[0]
+    pool = pool_of([chain])
+    for count in range(len(chain)):
+        assert not pool.has_ended(chain), count
+        (stage,) = pool.take("a")
+        pool.complete("a", stage.fingerprint, OK)
+    assert pool.has_ended(chain) and not pool.take("a")
+    assert [end.fingerprint for end in pool.ends(chain)] == [each.fingerprint for each in chain]
+
+
+def test_a_result_that_is_there_does_not_hide_what_is_missing_beside_it() -> None:
+    chain = chains("branching small")[0]
+    pool = StagePool({chain[-1].fingerprint: OK}.get)
+    pool.request(chain)
+    ran = drained(pool)
+    assert {each.fingerprint for each in ran} == {each.fingerprint for each in chain[:-1]}
 
 
 def test_cohorts_share_base_and_step_shape() -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from search_spaces.errors import StudyError
+from search_spaces.study_file import Study
 from study.launch import launch
 from study.trials import read_trials
-from tests.study.studies import RUNNER, fake_base, small_study
+from tests.study.studies import RUNNER, branching, fake_base, small_study
 
 ROOT = Path(__file__).parents[2]
 FAILPOINT = Path(__file__).parent / "failpoint.py"
@@ -26,9 +27,10 @@ def items(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
-def finish(root: Path) -> int:
+def finish(root: Path, study: Study | None = None) -> int:
     """Launch again, in this process; gives the number of stages that were left to run."""
-    result = launch(small_study(), root, "local", quiet=True, runner=RUNNER, resolve=fake_base)
+    wanted = study or small_study()
+    result = launch(wanted, root, "local", quiet=True, runner=RUNNER, resolve=fake_base)
     assert (result.ok, result.failed) == (7, 0)
     return result.stages_run
 
@@ -83,6 +85,19 @@ def test_killed_at_a_durable_step(tmp_path: Path, undisturbed: dict[str, bytes],
     assert finish(root) > 0
     assert items(root) == undisturbed
     assert finish(root) == 0
+
+
+@pytest.mark.parametrize("step", [20, 60, 110, 170])
+def test_killed_between_evaluations_of_one_trial(tmp_path: Path, step: int) -> None:
+    study = branching(small_study())
+    finish(tmp_path / "undisturbed", study)
+    root = tmp_path / "runs"
+    victim = Victim(root, "branching", failpoint=step)
+    victim.end()
+    assert victim.process.returncode == -signal.SIGKILL
+    assert finish(root, study) > 0
+    assert items(root) == items(tmp_path / "undisturbed")
+    assert finish(root, study) == 0
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path, undisturbed: dict[str, bytes]) -> None:

@@ -28,7 +28,7 @@ from pbb.domains.algorithms.sandbox import (
 )
 from pbb.domains.algorithms.source import PLACEHOLDER, NotAProgram, standalone
 from pbb.domains.configs import MIN_INPUTS_PER_PATH, FunctionSource
-from pbb.domains.domain import Case
+from pbb.domains.domain import Case, squeezed
 from pbb.seeds import stream
 
 LIMITS: Final = Limits(seconds_per_call=0.5, seconds=2.0)
@@ -191,8 +191,8 @@ def _failure(ran: Sequence[Ran], inputs: int) -> str:
 
 
 def _guess(cases: Sequence[Case], inputs: int) -> str:
-    answers = len({case.answer for case in cases})
-    copied = sum(case.answer in case.copies for case in cases)
+    answers = len({squeezed(case.answer) for case in cases})
+    copied = sum(case.copied for case in cases)
     return (
         f"guessable: {len(cases)} inputs have {answers} different answers, and {copied} are "
         f"answered by an argument itself; of {inputs} cases no guess may be right on more than "
@@ -203,21 +203,23 @@ def _guess(cases: Sequence[Case], inputs: int) -> str:
 def choose(cases: Sequence[Case], count: int) -> tuple[Case, ...]:
     """So many cases, their answers as different as can be; fewer where a guess would pay.
 
-    In rounds: in the first each answer may come once, in the second twice, and so on.
+    In rounds: in the first each answer may come once, in the second twice, and so on. White space
+    does not tell answers apart, since it is not judged.
     """
     chosen: dict[int, Case] = {}
+    answers = [squeezed(case.answer) for case in cases]
+    copies = [case.copied for case in cases]
     for most in range(1, max(1, int(MAX_SHARE * count)) + 1):
-        given = Counter(case.answer for case in chosen.values())
-        copied = sum(case.answer in case.copies for case in chosen.values())
+        given = Counter(answers[i] for i in chosen)
+        copied = sum(copies[i] for i in chosen)
         for i, case in enumerate(cases):
-            copies = case.answer in case.copies
             if len(chosen) == count:
                 break
-            if i in chosen or given[case.answer] >= most or (copies and copied >= most):
+            if i in chosen or given[answers[i]] >= most or (copies[i] and copied >= most):
                 continue
             chosen[i] = case
-            given[case.answer] += 1
-            copied += copies
+            given[answers[i]] += 1
+            copied += copies[i]
     return tuple(chosen[i] for i in sorted(chosen))
 
 
@@ -229,11 +231,11 @@ def with_few_paths(cases: Sequence[Case]) -> tuple[Case, ...]:
     """
     by_path: dict[str, list[str]] = {}
     for case in cases:
-        by_path.setdefault(case.path, []).append(case.answer)
+        by_path.setdefault(case.path, []).append(squeezed(case.answer))
     commonest = max(by_path, key=lambda path: len(by_path[path]))
     kept = [path for path, answers in by_path.items() if len(answers) >= MIN_INPUTS_PER_PATH]
     diverse = [path for path in kept if len(set(by_path[path])) >= DIVERSE * len(by_path[path])]
-    if len({case.answer for case in cases}) < DIVERSE * len(cases):
+    if len({squeezed(case.answer) for case in cases}) < DIVERSE * len(cases):
         diverse = []
     labels = {path: str(i) for i, path in enumerate(dict.fromkeys([commonest, *diverse]))}
     return tuple(replace(case, path=labels.get(case.path, "0")) for case in cases)

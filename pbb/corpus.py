@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from pbb.config import CorpusConfig, Split
-from pbb.domains.domain import Case, Domain, Draft, Program, ProgramSplit
+from pbb.domains.domain import Case, Domain, Draft, Program, ProgramSplit, squeezed
 from pbb.domains.names import fresh_names
 from pbb.domains.registry import domain_of
 from pbb.seeds import stream
@@ -170,7 +170,7 @@ def choose_items(
 
 
 class _Guessed:
-    """How often guessing would pay on the items chosen so far."""
+    """How often guessing would pay on the items chosen so far; white space does not count."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -178,14 +178,12 @@ class _Guessed:
         self._copies = 0
 
     def allows(self, case: Case) -> bool:
-        copied = case.answer in case.copies
-        return self._answers[case.answer] < self._most and not (
-            copied and self._copies >= self._most
-        )
+        pays = self._answers[squeezed(case.answer)] >= self._most
+        return not pays and not (case.copied and self._copies >= self._most)
 
     def add(self, case: Case) -> None:
-        self._answers[case.answer] += 1
-        self._copies += case.answer in case.copies
+        self._answers[squeezed(case.answer)] += 1
+        self._copies += case.copied
 
 
 @lru_cache(maxsize=32)

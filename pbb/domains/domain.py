@@ -53,6 +53,11 @@ class Case:
     path: str
     copies: tuple[str, ...] = ()
 
+    @property
+    def copied(self) -> bool:
+        """Whether a copy is the answer, white space aside, as answers are judged."""
+        return squeezed(self.answer) in map(squeezed, self.copies)
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -181,12 +186,11 @@ class Domain(ABC):
     def chance(self, program: Program) -> float:
         """Share of the items that a guess without knowledge of the program gets right.
 
-        Here the better of the commonest answer and copying the input.
+        Here the better of the commonest answer and copying the input; white space does not count.
         """
         cases = [program.draft.cases[i] for i in program.items]
-        common = Counter(case.answer for case in cases).most_common(1)[0][1]
-        copied = sum(case.answer in case.copies for case in cases)
-        return max(common, copied) / len(cases)
+        common = Counter(squeezed(case.answer) for case in cases).most_common(1)[0][1]
+        return max(common, sum(case.copied for case in cases)) / len(cases)
 
     def beside(self, program: Program, said: Sequence[str]) -> Iterable[Measured]:
         """Further measures of all answers to one program's items; said: as in `correct`."""

@@ -117,6 +117,24 @@ SECRETS = [
     deed("attributes by format", 'text = "{0.__class__}".format(1)', 0),
     deed("attributes by a formatter", 'find("string").Formatter().get_field("0.real", [1], {})', 0),
     deed("attributes by a pattern", "match 1:\n    case object(__class__=kind):\n        pass", 0),
+    deed("format by a pattern", 'match "{0.real}":\n    case str(format=g):\n        g(1)', 0),
+    deed(
+        "all classes by a pattern",
+        "from collections.abc import Callable\nmatch int:\n    case Callable(mro=g):\n        g()",
+        0,
+    ),
+    deed(
+        "a frame by a pattern",
+        """
+        from collections.abc import Iterator
+        g = (x for x in [1])
+        match g:
+            case Iterator(gi_frame=frame):
+                pass
+        assert frame
+        """,
+        1,
+    ),
     deed("attributes by operator", 'find("operator").attrgetter("__class__")(1)', 0),
     deed("wide letters", "().__ｃｌａｓｓ__", 0),
     deed("a new code object", "f.__code__ = f.__code__.replace(co_name='g')", 1),

@@ -198,8 +198,35 @@ def test_a_right_answer_is_right_however_it_is_spaced_and_followed(
 @given(values, values)
 def test_another_value_is_wrong(one: object, other: object) -> None:
     if repr(one) != repr(other):
-        same = one == other and type(one) is type(other)  # [True] == [1]
-        assert same_answer(repr(one), repr(other)) == same
+        zeros = repr(one).replace("-0.0", "0.0") == repr(other).replace("-0.0", "0.0")
+        assert same_answer(repr(one), repr(other)) == zeros
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("[1, 0]", "[True, False]"),
+        ("[1.0]", "[1]"),
+        ("(1, [2, (True,)])", "(1, [2, (1,)])"),
+        ("{1: 2}", "{True: 2}"),
+        ("{1: [0]}", "{1: [False]}"),
+        ("{0, 2}", "{False, 2}"),
+    ],
+)
+def test_equal_values_of_other_types_are_other_answers(one: str, other: str) -> None:
+    assert not same_answer(one, other) and not same_answer(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("{1: 'a', 2: [3]}", "{2: [3], 1: 'a'}"),
+        ("{3, 1}", "{1, 3}"),
+        ("[1, (2.50,)]", "[1, (2.5,)]"),
+    ],
+)
+def test_one_value_may_be_written_in_several_ways(one: str, other: str) -> None:
+    assert same_answer(one, other) and same_answer(other, one)
 
 
 def test_a_composition_is_the_outer_program_on_what_the_inner_gives() -> None:

@@ -4,15 +4,16 @@ import hashlib
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbb.config import CorpusConfig
-from pbb.corpus import Corpus, build_corpus, library_meanings
-from pbb.domains.arithmetic.domain import meaning
+from pbb.corpus import Corpus, build_corpus, choose_items, library_meanings
+from pbb.domains.arithmetic.domain import Arithmetic, meaning
 from pbb.domains.configs import ArithmeticConfig
-from pbb.domains.domain import Program
+from pbb.domains.domain import Case, Domain, Draft, Program
 from pbb.domains.names import is_library_name
 from tests.processes import printed_in_every_process
 
@@ -110,3 +111,29 @@ def test_meaning_is_of_the_function_not_of_its_text() -> None:
     assert meaning("    x += 3\n    return x") == meaning("    x += 1\n    x += 2\n    return x")
     assert meaning("    x += 3\n    return x") != meaning("    x += 4\n    return x")
     assert len(json.dumps(meaning("    return x"))) == 18
+
+
+def spaced(texts: list[str], *copies: str) -> list[Case]:
+    return [Case(str(i), text, "", "", copies) for i, text in enumerate(texts)]
+
+
+def test_white_space_makes_no_answer_another() -> None:
+    """As in judging: a constant and a copied input would be right whatever their blanks."""
+    rng = np.random.default_rng(0)
+    alike = spaced(["a b", "ab", "a  b", " ab", *map(str, range(20))])
+    for _ in range(20):
+        items = choose_items(alike, 10, rng, spare=1, even=False)
+        assert items is not None and sum(i < 4 for i in items) <= 2
+    copying = [Case(str(i), f"{i} a", "", "", (f"{i}  a",)) for i in range(20)]
+    assert choose_items(copying, 10, rng, spare=1, even=False) is None
+
+
+@pytest.mark.parametrize("cases", [spaced(["a b", "ab", "c", "d"]), spaced(["a b", "ab"], "a  b")])
+def test_chance_is_what_judging_gives_a_guess(cases: list[Case]) -> None:
+    program = Program("f", "target", Draft("", "x", tuple(cases), ""), tuple(range(len(cases))), ())
+    domain = Arithmetic(ArithmeticConfig())
+    judge = Domain.correct  # by the text, white space aside
+    best = max(
+        sum(judge(domain, program, i, guess) for i in program.items) for guess in ("a b", "a  b")
+    )
+    assert domain.chance(program) == best / len(cases)

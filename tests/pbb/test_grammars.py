@@ -33,20 +33,18 @@ def program(draft: Draft, items: int = 8) -> Program:
     return Program("zibfil", "target", draft, tuple(range(items)), free)
 
 
-@pytest.mark.parametrize("grammars", [10, pytest.param(100, marks=pytest.mark.slow)])
-def test_membership_agrees_with_an_independent_parser(grammars: int) -> None:
-    """On 100 strings of each grammar, 10,000 in all for the slow one."""
+def test_membership_agrees_with_an_independent_parser_on_ten_thousand_strings() -> None:
+    """100 of each grammar, in and out of its language; half of the grammars are ambiguous."""
     rng = stream("test-membership")
-    made = drafts(grammars // 2) + drafts(grammars // 2, ambiguity=1.0)
     inside = 0
-    for draft in made:
+    for draft in drafts(50) + drafts(50, ambiguity=1.0):
         grammar = read(draft.code)
         parser = oracle_of_words(grammar)
         for text in strings(draft, 100, rng):
             wanted = parser.parse_one(text.split()) is not None
             assert member(grammar, text) == wanted, (draft.code, text)
             inside += wanted
-    assert 50 * grammars < inside < 80 * grammars
+    assert 5000 < inside < 8000
 
 
 @pytest.mark.parametrize("rules", [NESTED, "", "ambiguous"])

@@ -191,6 +191,7 @@ BAD = {
     "object": ("return lambda: n", "type function"),
     "constant": ("t = n\n    return 7", "guessable"),
     "copying": ("t = n + 1\n    return t - 1", "guessable"),
+    "spaced": ("t = n % 97\n    return ' ' * t + 'a'", "guessable"),
     "two_values": ("t = n % 2\n    return t", "guessable"),
     "wordy": ("return 'x' * n * 9", "longer than"),
     "raising": ("return n // 0", "ZeroDivisionError"),
@@ -217,6 +218,15 @@ def test_every_bad_function_is_named_with_its_reason_and_stops_no_other() -> Non
     assert [found["fine"], found["also"]] == [None, None]
     for name, (_, wanted) in BAD.items():
         assert wanted in str(found[name]), name
+
+
+def test_a_copy_that_differs_in_white_space_alone_is_a_guess() -> None:
+    words = "' ' * rng.randint(1, 9) + ' '.join(rng.choice('abcdefgh') for _ in 'abcd')"
+    tidy = own(
+        "tidy", "parts = n.split()\n    return ' '.join(parts)", generator=drawing(f"({words},)")
+    )
+    (row,) = check_functions((tidy,), 8)
+    assert "guessable" in str(row.reason)
 
 
 def test_inputs_that_do_not_do_are_named() -> None:

@@ -20,13 +20,14 @@ _CLOSING: Final = {"[": "]", "(": ")", "{": "}"}
 def same_answer(said: str, wanted: str) -> bool:
     """Whether the first literal of what was said is the wanted one, as value or as text.
 
-    As text without blanks, since tokenizers set them at will, inside words and numbers too.
+    As text without blanks, since tokenizers set them at will, inside words and numbers too. Values
+    are of the same types at every depth: `[1, 0]` is not `[True, False]`, nor `[1.0]` `[1]`.
     """
     first = first_literal(said)
     if squeezed(first) == squeezed(wanted):
         return True
     one, other = value(first), value(wanted)
-    return one is not None and type(one) is type(other) and bool(one == other)
+    return one is not None and _typed(one) == _typed(other)
 
 
 def first_literal(text: str) -> str:
@@ -66,6 +67,19 @@ def value(text: str) -> Any | None:
         return ast.literal_eval(text.strip())
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return None
+
+
+def _typed(found: object) -> tuple[type, object]:
+    """A value with the type of each of its parts, equal only where all of them are."""
+    match found:
+        case list() | tuple():
+            return type(found), tuple(map(_typed, found))
+        case set():
+            return set, frozenset(map(_typed, found))
+        case dict():
+            return dict, frozenset((_typed(key), _typed(each)) for key, each in found.items())
+        case _:
+            return type(found), found
 
 
 def arguments(call: str) -> tuple[str, ...] | None:

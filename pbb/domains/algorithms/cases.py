@@ -23,12 +23,13 @@ from pbb.domains.algorithms.sandbox import (
     Limits,
     Ran,
     SandboxError,
+    TooSlow,
     generate_inputs,
     run_functions,
 )
 from pbb.domains.algorithms.source import PLACEHOLDER, NotAProgram, standalone
 from pbb.domains.configs import MIN_INPUTS_PER_PATH, FunctionSource
-from pbb.domains.domain import Case
+from pbb.domains.domain import Case, squeezed
 from pbb.seeds import stream
 
 LIMITS: Final = Limits(seconds_per_call=0.5, seconds=2.0)
@@ -53,7 +54,8 @@ class Prepared:
     """A function and what came of it.
 
     code: see source.standalone; empty where there is none. cases: as many as asked for, or none.
-    meaning: hash of its behaviour. reason: why it cannot be used; null where it can.
+    meaning: hash of its behaviour. reason: why it cannot be used; null where it can. late: whether
+    that is for want of seconds, which another machine might have.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Prepared:
     cases: tuple[Case, ...] = ()
     meaning: str = ""
     reason: str | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _candidate(function: FunctionSource, inputs: int) -> _Candidate | Prepared:
         code = standalone(function.source, function.name, function.statement)
         calls = _calls(function, inputs)
     except (NotAProgram, SandboxError) as error:
-        return Prepared(function.name, reason=str(error))
+        return Prepared(function.name, reason=str(error), late=isinstance(error, TooSlow))
     if len(calls) < inputs:
         return Prepared(
             function.name, code, reason=f"{len(calls)} distinct inputs; {inputs} are wanted"
@@ -140,7 +143,10 @@ def _calls(function: FunctionSource, inputs: int) -> tuple[str, ...]:
 
 
 def _run_all(candidates: Sequence[_Candidate], inputs: int) -> list[Prepared]:
-    """Those that work run again in part, in the opposite order and under another hash seed."""
+    """Those that work run again in part, in the opposite order and under another hash seed.
+
+    One that is late once cannot be used at all: cases that a faster machine has would be missing.
+    """
     ran = run_jobs([job(each.code, each.calls) for each in candidates])
     made = [_prepared(*each, inputs) for each in zip(candidates, ran, strict=True)]
     works = [i for i, each in enumerate(made) if each.reason is None]
@@ -148,7 +154,9 @@ def _run_all(candidates: Sequence[_Candidate], inputs: int) -> list[Prepared]:
         [job(made[i].code, candidates[i].calls[:MEANING_CALLS][::-1]) for i in works], hash_seed=1
     )
     for i, back in zip(works, again, strict=True):
-        if any(one != other for one, other in zip(ran[i], reversed(back), strict=False)):
+        if late := _late(back):
+            made[i] = replace(made[i], cases=(), reason=late, late=True)
+        elif any(one != other for one, other in zip(ran[i], reversed(back), strict=False)):
             reason = "not deterministic: two processes give different answers or traces"
             made[i] = replace(made[i], cases=(), reason=reason)
     return made
@@ -163,6 +171,9 @@ def _prepared(candidate: _Candidate, ran: Sequence[Ran], inputs: int) -> Prepare
         if each.error is None
     ]
     chosen = choose(cases, inputs)
+    late = _late(ran)
+    if late:
+        return Prepared(candidate.name, candidate.code, reason=late, late=True)
     if len(cases) < inputs:
         reason = _failure(ran, inputs)
     elif len(chosen) < inputs:
@@ -182,17 +193,22 @@ def values_only(ran: Ran) -> str:
     return _NAMES.sub(lambda found: found.group(1) or "", ran.trace) or f"{ran.answer}"
 
 
+def _late(ran: Sequence[Ran]) -> str | None:
+    """Null where no call was."""
+    errors = (f"too slow: {each.error}" for each in ran if each.late)
+    return next(errors, None)
+
+
 def _failure(ran: Sequence[Ran], inputs: int) -> str:
     errors = Counter(each.error for each in ran if each.error is not None)
-    told = [error for error, _ in errors.most_common() if not error.startswith("not run")]
     works = len(ran) - errors.total()
     how = f"works on {works} of {len(ran)} inputs, {inputs} are wanted" if works else "always fails"
-    return f"{how}: {(told or list(errors))[0]}"
+    return f"{how}: {errors.most_common(1)[0][0]}"
 
 
 def _guess(cases: Sequence[Case], inputs: int) -> str:
-    answers = len({case.answer for case in cases})
-    copied = sum(case.answer in case.copies for case in cases)
+    answers = len({squeezed(case.answer) for case in cases})
+    copied = sum(case.copied for case in cases)
     return (
         f"guessable: {len(cases)} inputs have {answers} different answers, and {copied} are "
         f"answered by an argument itself; of {inputs} cases no guess may be right on more than "
@@ -203,21 +219,23 @@ def _guess(cases: Sequence[Case], inputs: int) -> str:
 def choose(cases: Sequence[Case], count: int) -> tuple[Case, ...]:
     """So many cases, their answers as different as can be; fewer where a guess would pay.
 
-    In rounds: in the first each answer may come once, in the second twice, and so on.
+    In rounds: in the first each answer may come once, in the second twice, and so on. White space
+    does not tell answers apart, since it is not judged.
     """
     chosen: dict[int, Case] = {}
+    answers = [squeezed(case.answer) for case in cases]
+    copies = [case.copied for case in cases]
     for most in range(1, max(1, int(MAX_SHARE * count)) + 1):
-        given = Counter(case.answer for case in chosen.values())
-        copied = sum(case.answer in case.copies for case in chosen.values())
+        given = Counter(answers[i] for i in chosen)
+        copied = sum(copies[i] for i in chosen)
         for i, case in enumerate(cases):
-            copies = case.answer in case.copies
             if len(chosen) == count:
                 break
-            if i in chosen or given[case.answer] >= most or (copies and copied >= most):
+            if i in chosen or given[answers[i]] >= most or (copies[i] and copied >= most):
                 continue
             chosen[i] = case
-            given[case.answer] += 1
-            copied += copies
+            given[answers[i]] += 1
+            copied += copies[i]
     return tuple(chosen[i] for i in sorted(chosen))
 
 
@@ -229,11 +247,11 @@ def with_few_paths(cases: Sequence[Case]) -> tuple[Case, ...]:
     """
     by_path: dict[str, list[str]] = {}
     for case in cases:
-        by_path.setdefault(case.path, []).append(case.answer)
+        by_path.setdefault(case.path, []).append(squeezed(case.answer))
     commonest = max(by_path, key=lambda path: len(by_path[path]))
     kept = [path for path, answers in by_path.items() if len(answers) >= MIN_INPUTS_PER_PATH]
     diverse = [path for path in kept if len(set(by_path[path])) >= DIVERSE * len(by_path[path])]
-    if len({case.answer for case in cases}) < DIVERSE * len(cases):
+    if len({squeezed(case.answer) for case in cases}) < DIVERSE * len(cases):
         diverse = []
     labels = {path: str(i) for i, path in enumerate(dict.fromkeys([commonest, *diverse]))}
     return tuple(replace(case, path=labels.get(case.path, "0")) for case in cases)

@@ -23,6 +23,7 @@ from pbb.domains.algorithms.cases import (
     without_duplicates,
 )
 from pbb.domains.algorithms.reading import library
+from pbb.domains.algorithms.sandbox import TooSlow
 from pbb.domains.algorithms.templates import TEMPLATES
 from pbb.domains.configs import AlgorithmsConfig, FunctionSource
 from pbb.domains.domain import Case, Domain, Draft, Program, Representation
@@ -133,9 +134,18 @@ def own_functions(config: AlgorithmsConfig) -> tuple[FunctionSource, ...]:
 
 @lru_cache(maxsize=16)
 def rest_of_library(own: tuple[Prepared, ...], config: AlgorithmsConfig) -> tuple[Prepared, ...]:
-    """The library's functions that neither do nor are called what one of the user's does or is."""
+    """The library's functions that neither do nor are called what one of the user's does or is.
+
+    Raises TooSlow where one of them is late: without it the same study would have other programs.
+    """
     names = {each.name for each in own}
     shipped = prepare(library(config.tiers), config.inputs)
+    late = [each for each in shipped if each.late]
+    if late:
+        raise TooSlow(
+            f"functions that ship ran out of time here: {reasons(late)}; let this machine do less "
+            "at once, or take a faster one"
+        )
     others = [each for each in shipped if each.name not in names]
     usable = [each for each in own if each.reason is None]
     return tuple(without_duplicates(usable, others) if usable else others)
@@ -150,10 +160,20 @@ def reasons(made: Sequence[Prepared]) -> str:
 
 @lru_cache(maxsize=1024)
 def _applied(outer: str, inner: tuple[Case, ...]) -> tuple[Case, ...]:
-    """Inner's cases, gone on with: outer runs on their answers."""
+    """Inner's cases, gone on with: outer runs on their answers.
+
+    Raises TooSlow where it is late on one: what composes would depend on the machine.
+    """
     if not inner:
         return ()
     (ran,) = run_jobs([job(outer, (case.answer for case in inner))])
+    late = next(((case, then) for case, then in zip(inner, ran, strict=True) if then.late), None)
+    if late is not None:
+        begins = source.body(outer, "f").strip().partition("\n")[0]
+        raise TooSlow(
+            f"the function that begins with {begins[:60]!r}, applied to {late[0].answer[:60]}, "
+            f"which another one gives: {late[1].error}; mend it, or ask for no composed programs"
+        )
     applied = [
         replace(
             case,

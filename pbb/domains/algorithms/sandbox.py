@@ -47,11 +47,17 @@ START_SECONDS: Final = 60.0
 DRAWS: Final = 20
 """Inputs are drawn so many times as often as they are wanted, at most, to find distinct ones."""
 
+_LATE: Final = ("timeout:", "not run:", "could not be loaded: timeout:")
+"""How the runner's errors begin where seconds ran out."""
 BOOTSTRAP: Final = "import sys; sys.path.append(sys.argv[1]); from child.runner import main; main()"
 
 
 class SandboxError(ValueError):
     """A whole process, or a generator of inputs, failed: why."""
+
+
+class TooSlow(SandboxError):
+    """Seconds ran out, as they might not on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,11 @@ class Ran:
     path: str
     error: str | None
 
+    @property
+    def late(self) -> bool:
+        """Whether seconds ran out; every other error is the same on every machine."""
+        return (self.error or "").startswith(_LATE)
+
 
 def run_function(
     source: str,
@@ -136,7 +147,8 @@ def generate_inputs(
     """Distinct argument lists that the source's `inputs(rng: random.Random)` draws, as literals.
 
     As many as `count`, or fewer where so many are not found in DRAWS times as many draws, each from
-    a generator of its own. Raises SandboxError where a draw fails or is no tuple of plain values.
+    a generator of its own. Raises SandboxError where a draw fails or is no tuple of plain values,
+    TooSlow where it takes too long.
     """
     found: dict[str, None] = {}
     start, end = 0, count
@@ -145,7 +157,7 @@ def generate_inputs(
         (drawn,) = _run("inputs", [Job(source, "inputs", draws)], limits, 0)
         for each in drawn:
             if each.answer is None:
-                raise SandboxError(f"inputs(rng): {each.error}")
+                raise (TooSlow if each.late else SandboxError)(f"inputs(rng): {each.error}")
             found[each.answer] = None
         start, end = end, min(2 * end, DRAWS * count)
     return tuple(found)[:count]

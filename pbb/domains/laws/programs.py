@@ -10,7 +10,7 @@ from typing import Final
 
 from pbb.config import CorpusConfig
 from pbb.corpus import MAX_SHARE_OF_ONE_ANSWER, build_corpus, library_meanings
-from pbb.domains.domain import Case, Draft, Program
+from pbb.domains.domain import Case, Draft, Program, squeezed
 from pbb.domains.laws.subject import Subject, with_acquisition
 from pbb.domains.registry import domain_class, domain_of
 from pbb.seeds import stream
@@ -131,8 +131,8 @@ def fair_items(subject: Subject) -> Iterator[str]:
         if {case.path for case in cases} - {cases[i].path for i in program.free}:
             yield f"program {program.name}: a path has no case left for demonstrations"
         most = MAX_SHARE_OF_ONE_ANSWER * len(items)
-        answer, often = Counter(cases[i].answer for i in items).most_common(1)[0]
-        copied = sum(cases[i].answer in cases[i].copies for i in items)
+        answer, often = Counter(squeezed(cases[i].answer) for i in items).most_common(1)[0]
+        copied = sum(cases[i].copied for i in items)
         if max(often, copied) > most:
             yield (
                 f"program {program.name}: {answer!r} is right on {often} of {len(items)} items, a "

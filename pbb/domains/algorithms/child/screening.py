@@ -84,12 +84,20 @@ def _node_refusal(node: ast.AST, bound: frozenset[str]) -> str | None:
         return "a class with a metaclass or other keywords"
     if isinstance(node, ast.Name) and node.id in FORBIDDEN and node.id not in bound:
         return f"uses {node.id}"
-    if isinstance(node, ast.Attribute) and node.attr in INTERNAL:
-        return f"uses the attribute {node.attr}"
+    for attribute in _attributes(node):
+        if attribute in INTERNAL:
+            return f"uses the attribute {attribute}"
     for name in _identifiers(node):
         if not _is_allowed(name, node):
             return f"uses the name {name[:MAX_NAME_CHARS]}"
     return None
+
+
+def _attributes(node: ast.AST) -> list[str]:
+    """Attributes that a node reads or sets by name: `a.b`, and `b` of the pattern `A(b=c)`."""
+    if isinstance(node, ast.Attribute):
+        return [node.attr]
+    return node.kwd_attrs if isinstance(node, ast.MatchClass) else []
 
 
 def _import_refusal(node: ast.Import) -> str | None:

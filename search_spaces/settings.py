@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pbb.config import CurriculumName, DemonstrationFormat, Frozen, Positive, ResponseFormat
 from search_spaces.errors import at_key
@@ -55,6 +55,15 @@ class Range(Frozen):
         return self
 
 
+def _searched(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError(
+            "a range is searched, such as {low: 1e-3, high: 1e-2, log: true}; a fixed value stands "
+            "under the study's own nuisances"
+        )
+    return value
+
+
 class Tune(Frozen):
     """Choose nuisances on validation programs, before anything is measured.
 
@@ -63,7 +72,9 @@ class Tune(Frozen):
     sampler.
     """
 
-    nuisances: Annotated[dict[str, Range], Field(min_length=1)]
+    nuisances: Annotated[
+        dict[str, Annotated[Range, BeforeValidator(_searched)]], Field(min_length=1)
+    ]
     """Dotted paths into `train`. With all weights trained, `full_rank_lr_ratio` still applies."""
     trials: Positive
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]

@@ -10,11 +10,20 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from pbb.config import Base, EvaluateStage
+from pbb.config import DEMONSTRATED_ARMS, Base, EvaluateStage
 from pbb.curricula import compile_run
 from search_spaces.errors import StudyError
 from search_spaces.factors import ENUMERATION_ORDER, Factors, Scalar, domain_settings
-from search_spaces.groups import Group, Kind, Weights, is_per_kind, kinds_of, weights_of
+from search_spaces.groups import (
+    UNTUNED,
+    Chosen,
+    Group,
+    Kind,
+    Weights,
+    is_per_kind,
+    kinds_of,
+    weights_of,
+)
 from search_spaces.runs import run_config
 from search_spaces.samplers import points, tuning_points
 from search_spaces.settings import Range, Tune
@@ -61,16 +70,17 @@ def paths_of(tune: Tune, group: Group) -> dict[str, Range]:
     return {path: each for path, each in tune.nuisances.items() if is_per_kind(path) is per_kind}
 
 
-def tuning_study(study: Study, group: Group, chosen: Mapping[str, float]) -> Study:
+def tuning_study(study: Study, group: Group, chosen: Chosen = UNTUNED) -> Study:
     """The study of the design tpe that tunes a group of `study`, which has a section `tune`.
 
     It has one representative setting of the other factors (`_representative`). A score is the mean
     over the least and the greatest of the LoRA ranks, over seeds, and over both kinds of arm for
-    what all arms share. chosen: what all arms share, where it is chosen already. Raises StudyError.
+    what all arms share. chosen: what it takes as given, if that is chosen. Raises StudyError.
     """
     tune = study.tune
     assert tune is not None
     grid = _grid(study, group)
+    given = chosen.get(Group(group.model, group.weights, "every"), {})
     ranges = {path: each.model_dump() for path, each in paths_of(tune, group).items()}
     kept = {key: value for key, value in study_data(study).items() if key not in _DROPPED}
     shown = {k: v for k, v in grid.items() if k == "demonstration_format"}
@@ -79,7 +89,7 @@ def tuning_study(study: Study, group: Group, chosen: Mapping[str, float]) -> Stu
         "name": _name(group),
         "question": f"Which nuisances suit {group}, in the study {study.name}?",
         "factors": {**grid, "seed": list(tune.seeds)},
-        "nuisances": {**study.nuisances, **chosen, **ranges},
+        "nuisances": {**study.nuisances, **given, **ranges},
         "search": {"design": "tpe", "budget": tune.trials, "seed": tune.seed},
         "evaluate": {
             "acquisition_programs": 0,
@@ -99,7 +109,7 @@ def check_effects(study: Study) -> None:
     """Raises StudyError for a tuned nuisance that changes nothing in the runs that tune it."""
     for group in groups(study):
         assert study.tune is not None
-        tuning, ranges = tuning_study(study, group, {}), paths_of(study.tune, group)
+        tuning, ranges = tuning_study(study, group), paths_of(study.tune, group)
         low = {path: each.low for path, each in ranges.items()}
         for path, each in ranges.items():
             if _stages(tuning, low) == _stages(tuning, {**low, path: each.high}):
@@ -149,8 +159,7 @@ def _grid(study: Study, group: Group) -> dict[str, Any]:
 
 def _arms(group: Group, run: set[str]) -> list[str]:
     """The plainest arm of each kind, demonstrations last. run: arms that the study runs."""
-    plainest: tuple[str, ...] = ("demonstrations", "both")
-    shown = [arm for arm in plainest if arm in run][:1]
+    shown = sorted(run & DEMONSTRATED_ARMS)[-1:]  # "demonstrations" before "both"
     if group.arms == "demonstrations":
         return shown
     told = group.arms == "instruction" or not shown or bool(run & {"instruction", "placebo"})

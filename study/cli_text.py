@@ -55,6 +55,11 @@ def forecast_pairs(forecast: Forecast) -> list[tuple[str, str]]:
     """A forecast in words; every number that is an assumption says so."""
     to_run = forecast.runs - forecast.runs_cached
     repeats = f", {forecast.repeats} proposals" if forecast.repeats > 1 else ""
+    tuning = []
+    if forecast.tuning_runs:
+        told = f"{forecast.tuning_runs} runs first, for {forecast.tuning_groups} groups"
+        known = "until then, runs are forecast with the recipe as it stands"
+        tuning = [("tuning", f"{told}; {known}")]
     width = forecast.interval_note
     if forecast.interval_dex is not None:
         width = (
@@ -65,6 +70,7 @@ def forecast_pairs(forecast: Forecast) -> list[tuple[str, str]]:
     rate = f"{forecast.flop_per_s:.1g} FLOP/s on {forecast.device}"
     return [
         ("comparisons", str(forecast.comparisons)),
+        *tuning,
         ("runs", f"{to_run} new, {forecast.runs_cached} cached{repeats}"),
         (
             "stages",

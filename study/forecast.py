@@ -12,6 +12,7 @@ from pbb.config import AnyQuestion, EvaluateStage, Question, RlRecipe, Stage, Tr
 from search_spaces.settings import Range, TpeSearch
 from search_spaces.study_file import Study
 from study.plan import Plan, PlannedStage, Resolve, Trial, evaluations, tuning_trials
+from study.tuning_forecast import tuning_work
 
 CPU_FLOP_PER_S: Final = 4e10
 """Two CPU cores, float32, eager: 6 x 0.37M x about 20,000 tokens/s, measured."""
@@ -31,7 +32,9 @@ class Forecast:
     comparisons: sets of runs that give a rate. seeds: of the primary comparison; without one, of
     the comparison that has fewest. interval_dex: expected width of its 95% interval of log10 rate,
     judged by `pilot`; null where there is none, for the reason in `interval_note`. repeats:
-    proposals of tpe that the counts were multiplied by.
+    proposals of tpe that the counts were multiplied by. tuning_groups, tuning_runs: still to be
+    tuned before anything is measured; in tokens, items, seconds and bytes, but not in runs and
+    stages. Until then measured runs are taken to have the recipe's own values.
     """
 
     runs: int
@@ -51,6 +54,8 @@ class Forecast:
     interval_note: str
     pilot: str
     repeats: int
+    tuning_groups: int
+    tuning_runs: int
 
 
 def forecast(
@@ -64,7 +69,8 @@ def forecast(
     trials, repeats = _trials(plan, resolve)
     stages = {stage.fingerprint: stage for trial in trials for stage in trial.chain}
     cached = {key for key in stages if has(key)}
-    to_run = _to_run(trials, cached)
+    tuning = tuning_work(plan, has, resolve)
+    to_run = [*_to_run(trials, cached) * repeats, *tuning.to_run]
     trains = [stage for stage in to_run if isinstance(stage, TrainingStage)]
     asks = [stage for stage in to_run if isinstance(stage, EvaluateStage)]
     on_gpu = plan.study.resources.gpus_per_worker > 0
@@ -82,18 +88,20 @@ def forecast(
         stages=repeats * len(stages),
         stages_cached=len(cached),
         comparisons=len(comparisons),
-        train_tokens=repeats * sum(train_tokens(stage) for stage in trains),
-        evaluated_items=repeats * items,
-        device_seconds=repeats * flop / flop_per_s,
+        train_tokens=sum(train_tokens(stage) for stage in trains),
+        evaluated_items=items,
+        device_seconds=flop / flop_per_s,
         device="GPU" if on_gpu else "2 CPU cores",
         flop_per_s=flop_per_s,
-        disk_bytes=repeats * (sum(map(stage_bytes, trains)) + items * BYTES_PER_ITEM),
+        disk_bytes=sum(map(stage_bytes, trains)) + items * BYTES_PER_ITEM,
         programs=plan.study.programs.targets,
         seeds=len(judged.seeds) if judged else 0,
         interval_dex=width,
         interval_note=note,
         pilot=f"{known.study}, {known.model}",
         repeats=repeats,
+        tuning_groups=tuning.groups,
+        tuning_runs=tuning.runs,
     )
 
 

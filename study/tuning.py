@@ -10,7 +10,7 @@ from typing import Any
 
 from pbb.records import Status
 from search_spaces.errors import StudyError
-from search_spaces.groups import Chosen, Group
+from search_spaces.groups import Chosen
 from search_spaces.samplers import enumerate_space
 from search_spaces.study_file import Study
 from search_spaces.tuning import groups, tuning_study
@@ -40,7 +40,7 @@ def tune(study: Study, folder: StudyFolder, run: RunStudy) -> Tuned:
         tuned = read_tuned(folder.tuned, study)
         if group in tuned:
             continue
-        search = _search(study, group, read_chosen(folder.tuned, study))
+        search = tuning_study(study, group, read_chosen(folder.tuned, study))
         with held_folder(folder.tuning, search) as own:
             collector = run(search, own)
         stages |= collector.run
@@ -60,12 +60,6 @@ def tune(study: Study, folder: StudyFolder, run: RunStudy) -> Tuned:
     return Tuned(read_chosen(folder.tuned, study), 0, frozenset(stages))
 
 
-def _search(study: Study, group: Group, chosen: Chosen) -> Study:
-    """The group's own study, which takes what has been chosen for all arms as given."""
-    joint = Group(group.model, group.weights, "every")
-    return tuning_study(study, group, chosen.get(joint, {}) if group != joint else {})
-
-
 def _budget(study: Study) -> int:
     return study.tune.trials if study.tune else 0
 
@@ -80,7 +74,7 @@ def tuning_progress(study: Study, folder: StudyFolder) -> list[str]:
     for group in wanted:
         if group in chosen:
             continue
-        search = _search(study, group, chosen)
+        search = tuning_study(study, group, chosen)
         rows = read_trials(StudyFolder(folder.tuning / search.name).trials)
         proposals += len(whole_proposals(rows, len(enumerate_space(search))))
         bad.update(

@@ -91,3 +91,46 @@ def tuning_study(name: str = "tuning", budget: int = 4) -> Study:
         nuisances={"stage1.peak_lr": {"low": 1e-4, "high": 1e-2, "log": True}},
         search={"design": "tpe", "budget": budget},
     )
+
+
+def tuned_study(name: str = "tuned", **changes: Any) -> Study:
+    """Both kinds of arm and the controls, with LoRA of three ranks and with all weights trained.
+
+    Three proposals for each of four groups, then the measured runs.
+    """
+    grid = {
+        "model": "tiny",
+        "acquisition": 8,
+        "arm": ["instruction", "placebo", "none", "demonstrations", "both"],
+        "demonstrations": [1, 2, 4],
+        "demonstration_format": "trace",
+        "response_format": ["cot", "recite"],
+        "lora_rank": [0, 4, 8, 16],
+        "seed": 1,
+    }
+    tune = {
+        "nuisances": {"stage2.peak_lr": {"low": 1e-3, "high": 2e-2, "log": True}},
+        "trials": 3,
+        "seeds": [101],
+    }
+    return small_study(name, **{"factors": [grid], "tune": tune, **changes})
+
+
+def tuned_together(name: str = "together") -> Study:
+    """Steps, which all arms of a comparison share, are tuned beside the learning rate."""
+    grid = {
+        "model": "tiny",
+        "acquisition": 8,
+        "arm": ["instruction", "none", "demonstrations"],
+        "demonstrations": [1, 4],
+        "demonstration_format": "trace",
+        "response_format": "cot",
+        "seed": [1, 2],
+    }
+    ranges = {
+        "stage2.peak_lr": {"low": 1e-3, "high": 2e-2, "log": True},
+        "stage2.steps": {"low": 25, "high": 60},
+        "replay": {"low": 0.1, "high": 0.5},
+    }
+    tune = {"nuisances": ranges, "trials": 3, "seeds": [101, 102]}
+    return small_study(name, factors=[grid], tune=tune)

@@ -13,15 +13,19 @@ import pytest
 from analysis.load import load
 from pbb.records import ITEM_SCHEMA, SCHEMA_KEY, SCHEMA_VERSION
 from search_spaces.errors import StudyError
+from search_spaces.groups import Group
 from search_spaces.study_file import Study
 from study.launch import BackendName, LaunchResult, launch, status
+from study.plan import make_plan
 from study.trials import TRIAL_SCHEMA, read_trials
+from study.tuned import read_chosen
 from tests.study.studies import (
     KILLED_ONCE,
     RUNNER,
     branching,
     fake_base,
     small_study,
+    tuned_together,
     tuning_study,
     twenty_arms,
 )
@@ -65,6 +69,25 @@ class BackendContract:
         assert all(0 <= row["accuracy"] <= 1 for row in rows)
         again = self.launch(tuning_study(budget=4), tmp_path)
         assert (again.ok, again.stages_run) == (8, 0)
+
+    def test_nuisances_are_tuned_alike_and_then_measured(self, tmp_path: Path) -> None:
+        study = tuned_together()
+        result = self.launch(study, tmp_path)
+        assert (result.ok, result.failed) == (8, 0)
+        table = pl.read_parquet(result.folder / "tuning.parquet")
+        assert dict(table.group_by("arms").len().iter_rows()) == {
+            "every": 3,
+            "instruction": 3,
+            "demonstrations": 3,
+        }
+        chosen = read_chosen(result.folder / "tuning.parquet", study)
+        planned = make_plan(study, fake_base, chosen).trials
+        rows = read_trials(result.folder / "trials.parquet")
+        assert {row["trial"] for row in rows} == {trial.id for trial in planned}
+        assert {trial.config.train.stage2.steps for trial in planned} == {
+            chosen[Group("tiny", "lora", "every")]["stage2.steps"]
+        }
+        assert self.launch(study, tmp_path).stages_run == 0
 
 
 class TestLocal(BackendContract):

@@ -15,7 +15,8 @@ import polars as pl
 
 from analysis.counts import count, mean_scores
 from analysis.errors import BadInput as BadInput
-from analysis.run_rules import RUN, check_runs, check_words, distinct_runs
+from analysis.joint import TOLD, joint_counts
+from analysis.run_rules import ASKED, check_runs, check_words, distinct_runs
 from analysis.sources import Rows, scan_rows
 from pbb.records import ITEM_SCHEMA
 
@@ -36,9 +37,6 @@ FACTOR_COLUMNS: Final = (
 """What identifies a cell: everything that was varied except the seeds."""
 
 
-ASKED: Final = (*RUN, "response_format", "split", "measure")
-"""What has a last step of its own: a run may be asked some things later than others."""
-
 POINT: Final = ("stage", "step")
 """When it was asked."""
 
@@ -50,12 +48,14 @@ class Evidence:
     items: rows in `pbb.records.ITEM_SCHEMA`, each run's last step only; nothing is read until they
     are collected. history: the columns of `counts.KEYS`, n_correct and n_items, at every step that
     was evaluated. scores: of every measure but execution, `counts.KEYS`, score f64 (the mean over
-    items) and n_items, at each run's last step.
+    items) and n_items, at each run's last step. joint: of `joint.joint_counts`, at each run's last
+    step.
     """
 
     items: pl.LazyFrame
     history: pl.DataFrame
     scores: pl.DataFrame
+    joint: pl.DataFrame
 
     @property
     def counts(self) -> pl.DataFrame:
@@ -77,7 +77,9 @@ def load(source: Path) -> Evidence:
     check_runs(runs, source)
     _check_steps(history, source)
     scores = at_last_step(mean_scores(rows, history).lazy(), history).collect()
-    return Evidence(at_last_step(_items(rows, runs), history), history, scores)
+    recited = joint_counts(rows, history).lazy().with_columns(measure=pl.lit(TOLD))
+    joint = at_last_step(recited, history).drop("measure").collect()
+    return Evidence(at_last_step(_items(rows, runs), history), history, scores, joint)
 
 
 def load_items(source: Path) -> pl.LazyFrame:

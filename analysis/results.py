@@ -20,7 +20,10 @@ from analysis.covariance import Uncertainty, uncertainty
 from analysis.curves import Array, split_cells, target_cells
 from analysis.diagnostics import Diagnostics, diagnose
 from analysis.exchange import ExchangeRate, cross_check, estimate, log_rates
+from analysis.forgetting import Retention, retention
+from analysis.formats import FormatGap, format_gaps
 from analysis.intervals import DRAWS, bootstrap_means
+from analysis.knowledge import Knowledge, knowledge
 from analysis.load import load
 from analysis.mixed import MixedRate, mixed_rates
 from analysis.per_program import ProgramRates, program_rates
@@ -119,7 +122,7 @@ class Analysis:
     """A source analysed; items are lazy and conform to `pbb.records.ITEM_SCHEMA`.
 
     counts, scores, history: as `load.Evidence` has them; no history where only last steps are
-    known.
+    known. knowledge, formats: on targets. retention: on acquisition programs.
     """
 
     items: pl.LazyFrame
@@ -130,6 +133,9 @@ class Analysis:
     verdicts: tuple[Verdict, ...] = ()
     trends: tuple[Trend, ...] = ()
     history: pl.DataFrame | None = None
+    knowledge: tuple[Knowledge, ...] = ()
+    formats: tuple[FormatGap, ...] = ()
+    retention: tuple[Retention, ...] = ()
 
 
 def analyse(source: Path) -> Analysis:
@@ -141,6 +147,7 @@ def analyse(source: Path) -> Analysis:
     evidence = load(source)
     counts = evidence.counts
     cells = target_cells(counts)
+    formats = tuple(format_gaps(cells))
     results = tuple(
         whole_result(each, notes.headline, lengths, share)
         for each in with_chance(contests(cells, notes.headline), evidence.scores)
@@ -157,6 +164,9 @@ def analyse(source: Path) -> Analysis:
         verdicts(cells, claims, rated, notes.headline),
         trends([each.contest for each in results]),
         evidence.history,
+        tuple(k for k in knowledge(counts, evidence.scores, evidence.joint) if k.split == "target"),
+        formats,
+        tuple(retention(evidence.history)),
     )
 
 

@@ -14,6 +14,9 @@ from pbb.config import DEMONSTRATED_ARMS, Arm, DemonstrationFormat, ResponseForm
 RUN: Final = ("run", "model", "seed", "curriculum", "arm", "demonstrations", "demonstration_format")
 """A training run. Files from elsewhere may number their runs within an arm."""
 
+ASKED: Final = (*RUN, "response_format", "split", "measure")
+"""What has a last step of its own: a run may be asked some things later than others."""
+
 CONSTANTS: Final = tuple(name for name in (*COMPARISON, "stage1_seed") if name not in RUN)
 """What else a run has one value of."""
 

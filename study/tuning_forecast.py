@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pbb.config import EvaluateStage, TrainStage
+from pbb.config import Stage
 from search_spaces.settings import Range
 from search_spaces.study_file import Study
 from search_spaces.tuning import groups, tuning_study
@@ -19,7 +19,7 @@ class TuningWork:
 
     groups: int
     runs: int
-    to_run: tuple[TrainStage | EvaluateStage, ...]
+    to_run: tuple[Stage, ...]
 
 
 def tuning_work(plan: Plan, has: Callable[[str], bool], resolve: Resolve) -> TuningWork:

@@ -25,13 +25,14 @@ NANO: Final = "nano"
 
 
 class Scale(Frozen):
-    """about: for whom it is. bases: a base of the study -> the one that takes its place.
+    """about: for whom it is. bases: a base of the study -> the one that takes its place; null =
+    there is none, and grids and claims that name it alone are left out.
 
     factors: factor -> number -> the number that takes its place. study: overrides of other keys.
     """
 
     about: str
-    bases: dict[str, str] = Field(default_factory=dict)
+    bases: dict[str, str | None] = Field(default_factory=dict)
     factors: dict[str, dict[str, int]] = Field(default_factory=dict)
     study: dict[str, Any] = Field(default_factory=dict)
 
@@ -58,13 +59,38 @@ def scaled(study: Study, scale: str) -> Study:
     chosen = scales()[scale]
     data = study_data(study)
     data.pop("smoke", None)
-    placed = {key: _placed(data[key], chosen, study.name) for key in _NAMING & data.keys()}
+    placed = {
+        key: _placed(_with_a_place(data[key], chosen), chosen, study.name)
+        for key in _NAMING & data.keys()
+    }
     whole = {**merged({**data, **placed}, chosen.study), "name": f"{study.name}-{scale}"}
     return Study.model_validate_json(json.dumps(whole), strict=True)
 
 
 _NAMING: Final = frozenset({"factors", "primary", "claims"})
 """Keys of a study under which factors are named."""
+
+
+def _with_a_place(value: Any, scale: Scale) -> Any:
+    """Of a list of grids or claims, those that name no base without a place."""
+    if not isinstance(value, list):
+        return value
+    return [each for each in value if not _named(each) & _without(scale)]
+
+
+def _without(scale: Scale) -> set[str]:
+    return {name for name, base in scale.bases.items() if base is None}
+
+
+def _named(value: Any) -> set[str]:
+    """Every base that is named anywhere in the data."""
+    if isinstance(value, list):
+        return set().union(*map(_named, value))
+    if not isinstance(value, dict):
+        return set()
+    model = value.get("model", [])
+    own = set(model if isinstance(model, list) else [model])
+    return own.union(*(_named(each) for each in value.values()))
 
 
 def _placed(value: Any, scale: Scale, study: str) -> Any:
@@ -93,7 +119,8 @@ def _number(numbers: Mapping[str, int], number: int) -> int:
 
 
 def _base(scale: Scale, study: str, name: str) -> str:
-    if name not in scale.bases:
-        known = ", ".join(scale.bases)
+    base = scale.bases.get(name)
+    if base is None:
+        known = ", ".join(name for name, base in scale.bases.items() if base is not None)
         raise StudyError(f"study {study!r}: this scale has no base for {name!r}; only for {known}")
-    return scale.bases[name]
+    return base

@@ -93,8 +93,8 @@ def written(page: str, section: str) -> str:
     if BEGIN in page and END in page:
         before, _, rest = page.partition(BEGIN)
         return before + block + rest.partition(END)[2]
-    introduction, mark, entries = page.partition("\n## ")
-    return f"{introduction}\n{block}\n{mark}{entries}"
+    introduction, mark, entries = page.partition("## ")
+    return f"{introduction}{block}\n\n{mark}{entries}"
 
 
 def main() -> None:

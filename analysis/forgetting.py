@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -63,7 +63,7 @@ def _of_measure(ended: pl.DataFrame, measure: str) -> Iterator[Retention]:
                 yield Retention(factors, measure, accuracies, changed, *sizes)
 
 
-def retention_frame(found: list[Retention]) -> pl.DataFrame:
+def retention_frame(found: Sequence[Retention]) -> pl.DataFrame:
     """One row for every stage of each, for a file; the change stands at the last one."""
     rows = [
         each.factors

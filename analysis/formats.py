@@ -44,7 +44,7 @@ def format_gaps(cells: Sequence[Cell]) -> list[FormatGap]:
     return found
 
 
-def format_frame(found: list[FormatGap]) -> pl.DataFrame:
+def format_frame(found: Sequence[FormatGap]) -> pl.DataFrame:
     """One row each, for a file."""
     rows = [
         each.factors

@@ -7,7 +7,7 @@ it was asked for (measure `recall`) were answered right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -138,7 +138,7 @@ def _ratio(part: Level, whole: Level) -> Estimate | None:
     return found
 
 
-def knowledge_frame(found: list[Knowledge]) -> pl.DataFrame:
+def knowledge_frame(found: Sequence[Knowledge]) -> pl.DataFrame:
     """One row each, for a file; limits are null where there is no interval."""
     return pl.DataFrame([_flat(each) for each in found], infer_schema_length=None)
 

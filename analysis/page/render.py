@@ -15,7 +15,9 @@ from analysis.figures.forest import in_order
 from analysis.intervals import BOOTSTRAP_SEED, DRAWS
 from analysis.page.blocks import block
 from analysis.page.findings import findings_table
+from analysis.page.knowledge import knowledge_section
 from analysis.page.packs import Packs
+from analysis.page.retention import formats_section, retention_section
 from analysis.page.sections import (
     costs_section,
     gallery_section,
@@ -65,6 +67,9 @@ def render(analysis: Analysis, beside: Beside, *, title: str) -> str:
         "learning": learning_section(analysis, packs),
         "losses": losses_section(beside.losses, packs),
         "costs": costs_section(beside.costs, packs),
+        "known": knowledge_section(analysis.knowledge, packs),
+        "formats": formats_section(analysis.formats, packs),
+        "retention": retention_section(analysis.retention, packs),
         "splits": splits_section(analysis, packs),
         "gallery": gallery_section(analysis),
         "method": {"draws": DRAWS, "seed": BOOTSTRAP_SEED},

@@ -71,8 +71,11 @@ def split_table(cells: pl.DataFrame) -> SplitTable:
 
 def measure_table(cells: pl.DataFrame) -> SplitTable | None:
     """One row per comparison and treatment, on targets; a column for every measure beside
-    execution, where there is one. cells: `curves.accuracy_by_split`."""
-    asked = cells.filter(pl.col("measure") != "chance", split="target")
+    execution, where there is one. cells: `curves.accuracy_by_split`.
+
+    Recall is of no format, so it has a table of its own (`page.knowledge`).
+    """
+    asked = cells.filter(~pl.col("measure").is_in(["chance", "recall"]), split="target")
     found = asked["measure"].unique().sort().to_list()
     own = [measure for measure in found if measure not in ("execution", *MEASURES)]
     measures = [*(measure for measure in MEASURES if measure in found), *own]

@@ -26,6 +26,8 @@ Representation = Literal["code", "prose"]
 ProgramSplit = Literal["acquisition", "validation", "target", "composed"]
 
 ANSWER_CUE: Final = "answer:"
+CUE: Final = re.compile(r"answer\s*:")
+"""What an answer is read back by; nothing that stands before an answer may hold it."""
 
 
 class DomainConfig(Frozen):

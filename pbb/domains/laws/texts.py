@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, get_args
 
-from pbb.domains.domain import Draft, Program, Representation, ResponseFormat, squeezed
-from pbb.domains.laws.programs import CUE
+from pbb.domains.domain import CUE, Draft, Program, Representation, ResponseFormat, squeezed
 from pbb.domains.laws.subject import Subject
 from pbb.templates import LIBRARY
 

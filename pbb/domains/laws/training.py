@@ -15,7 +15,7 @@ from pbb.config import (
 )
 from pbb.corpus import Corpus, build_corpus
 from pbb.documents import Document, Told, execution_completion, execution_prompt, said
-from pbb.domains.domain import Program, squeezed
+from pbb.domains.domain import Domain, Program, squeezed
 from pbb.domains.laws.subject import Reader, Subject, documents, pairs, training
 from pbb.sampling import instruction_text
 
@@ -80,6 +80,8 @@ def _items_shown(corpus: Corpus, document: Document) -> Iterator[str]:
         program = _program(corpus, document)
         if document.input not in program.free:
             yield f"a training document is item {document.input} of {document.program}: {text!r}"
+        if executes_outer_item(corpus.domain, program, document.input):
+            yield f"a training document of {document.program} executes an item of outer: {text!r}"
         if corpus.domain.sampled:
             found = squeezed(said(document.completion, document.response_format or "cot"))
             if found in {squeezed(program.draft.cases[i].answer) for i in program.items}:
@@ -90,6 +92,16 @@ def _items_shown(corpus: Corpus, document: Document) -> Iterator[str]:
                 call = corpus.domain.call([program.name], program.draft.cases[i])
                 if call in text:
                     yield f"a training document of {document.program} holds {call!r}: {text!r}"
+
+
+def executes_outer_item(domain: Domain, program: Program, i: int) -> bool:
+    """Whether case i of a composed program has outer run on an input on which it is evaluated."""
+    if not program.parts:
+        return False
+    outer, inner = program.parts
+    asked = program.draft.cases[i].input
+    passed = {squeezed(domain.passed(case)) for case in inner.draft.cases if case.input == asked}
+    return any(squeezed(outer.draft.cases[k].input) in passed for k in outer.items)
 
 
 def _targets_told(corpus: Corpus, document: Document) -> Iterator[str]:

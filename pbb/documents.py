@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pbb.config import DemonstrationFormat, Representation, ResponseFormat
-from pbb.domains.domain import ANSWER_CUE, Case, Domain, Draft, Program, ProgramSplit
+from pbb.domains.domain import ANSWER_CUE, CUE, Case, Domain, Draft, Program, ProgramSplit
 
 DEMONSTRATED_AS: Final[dict[DemonstrationFormat, ResponseFormat]] = {
     "answer": "direct",
     "trace": "cot",
 }
 """A demonstration in a format is an execution document of this response format."""
-_ANSWER: Final = re.compile(r"answer\s*:([^\n]*)")
+_ANSWER: Final = re.compile(rf"{CUE.pattern}([^\n]*)")
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ class TooFewPrograms(ValueError):
     """The domain, as configured, does not hold as many programs as were asked for."""
 
 
+class NoFreeCase(ValueError):
+    """Composed programs that are to be trained on, and nothing to train on."""
+
+
 @dataclass(frozen=True)
 class Corpus:
     """The programs of every split, in a fixed order."""
@@ -196,6 +200,11 @@ def compositions(
     many as fit. Raises TooFewPrograms where there are fewer.
     """
     corpus = build_corpus(config)
+    if not corpus.domain.composes:
+        raise TooFewPrograms(
+            f"domain {config.domain.kind!r}: its programs do not compose; set evaluate.composed "
+            "and train.compositions to 0"
+        )
     programs = corpus.split(split)
     rng = stream("compositions", config.data_seed, split)
     outers = set(range(len(programs)))
@@ -221,17 +230,31 @@ def compositions(
 def _composed(
     domain: Domain, outer: Program, inner: Program, rng: np.random.Generator
 ) -> Program | None:
+    """Free cases execute no item of either part: not inner's, nor, on what it gives, outer's."""
     draft = domain.compose(outer.draft, inner.draft)
     if draft is None:
         return None
     asked = {inner.draft.cases[i].input for i in inner.items}
+    executed = {squeezed(outer.draft.cases[i].input) for i in outer.items}
     held_out = [i for i, case in enumerate(draft.cases) if case.input in asked]
     cases = [draft.cases[i] for i in held_out]
+    apart = {c.input for c in inner.draft.cases if squeezed(domain.passed(c)) not in executed}
+    free = tuple(i for i, c in enumerate(draft.cases) if c.input in apart - asked)
     for count in range(len(inner.items), MIN_COMPOSED_ITEMS - 1, -1):
         chosen = choose_items(cases, count, rng, spare=0, even=False)
         if chosen is not None:
-            free = tuple(i for i in range(len(draft.cases)) if i not in held_out)
             items = tuple(held_out[i] for i in chosen)
             name = f"{outer.name}.{inner.name}"
             return Program(name, "composed", draft, items, free, (outer, inner))
     return None
+
+
+def composed_cases(config: CorpusConfig, split: Split) -> list[tuple[Program, int]]:
+    """Free cases of a split's pairs, to be trained on. Raises NoFreeCase, TooFewPrograms."""
+    cases = [(pair, i) for pair in compositions(config, split) for i in pair.free]
+    if not cases:
+        raise NoFreeCase(
+            f"domain {config.domain.kind!r}: compositions of {split} programs leave no case that "
+            "executes no evaluated item; raise domain.inputs, or set train.compositions to 0"
+        )
+    return cases

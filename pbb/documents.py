@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from pbb.config import DemonstrationFormat, Representation, ResponseFormat
-from pbb.domains.domain import ANSWER_CUE, Case, Domain, Draft, Program, ProgramSplit
+from pbb.domains.domain import ANSWER_CUE, CUE, Case, Domain, Draft, Program, ProgramSplit
 
 DEMONSTRATED_AS: Final[dict[DemonstrationFormat, ResponseFormat]] = {
     "answer": "direct",
@@ -19,7 +19,7 @@ DEMONSTRATED_AS: Final[dict[DemonstrationFormat, ResponseFormat]] = {
 }
 """A demonstration in a format is an execution document of this response format."""
 TRACE_CUE: Final = "trace:"
-_ANSWER: Final = re.compile(r"answer\s*:([^\n]*)")
+_ANSWER: Final = re.compile(rf"{CUE.pattern}([^\n]*)")
 
 
 @dataclass(frozen=True)

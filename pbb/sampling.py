@@ -18,7 +18,7 @@ from pbb.config import (
     Source,
     TrainStage,
 )
-from pbb.corpus import Corpus, compositions
+from pbb.corpus import Corpus, composed_cases
 from pbb.documents import (
     Document,
     Told,
@@ -79,7 +79,10 @@ def component_documents(
 def source_documents(
     source: Source, corpus: Corpus, seed: int, rng: np.random.Generator, *, replay: bool = False
 ) -> Iterator[Document]:
-    """Endless documents of a source. Templates and phrasings are drawn per document."""
+    """Endless documents of a source. Templates and phrasings are drawn per document.
+
+    Raises NoFreeCase, TooFewPrograms.
+    """
     match source:
         case Declarations(split=split):
             pairs = [(p, p) for p in corpus.split(split)]
@@ -95,21 +98,10 @@ def source_documents(
             ]
             return _executions(cases, source, corpus, rng, replay)
         case Compositions(split=split):
-            composed = compositions(corpus.config, split)
-            cases = [(p, i) for p in composed for i in p.free]
-            if not cases:
-                raise NoDocuments(
-                    f"domain {corpus.config.domain.kind!r}: compositions of {split} programs leave "
-                    "no case that is not evaluated; set train.compositions to 0"
-                )
-            return _executions(cases, source, corpus, rng, replay)
+            return _executions(composed_cases(corpus.config, split), source, corpus, rng, replay)
         case InContext(split=split):
             cases = [(p, i) for p in corpus.split(split) for i in p.free]
             return _executions(cases, source, corpus, rng, replay)
-
-
-class NoDocuments(ValueError):
-    """A source of a stage has nothing to train on."""
 
 
 class SkewUnavailable(ValueError):

@@ -16,6 +16,7 @@ from pbb.config import PBB_ARMS, Compositions, RunConfig, TrainStage
 from pbb.corpus import Corpus, build_corpus, compositions
 from pbb.documents import Document, said, told_apart
 from pbb.domains.domain import Program, squeezed
+from pbb.domains.laws.training import executes_outer_item
 from pbb.models.encoding import Encoded, Encoder
 
 UNTOLD_ARMS: Final = frozenset({"none", "in_context", "demonstrations"})
@@ -135,8 +136,9 @@ class Leaks:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the evaluation of a program asks: its items' cases, their calls as asked where inputs
-    tell them apart, and their answers where sampled sentences do.
+    """What the evaluation of a program asks: its items' cases, with those of a composed one that
+    execute an item of its outer part; their calls as asked where inputs tell them apart, and their
+    answers where sampled sentences do.
     """
 
     cases: frozenset[int]
@@ -151,12 +153,17 @@ def _asked(program: Program, corpus: Corpus) -> _Asked:
     if domain.sampled:
         items = frozenset(squeezed(program.draft.cases[i].answer) for i in program.items)
         return _Asked(frozenset(program.items), (), items)
+    cases = frozenset(
+        i
+        for i in range(len(program.draft.cases))
+        if i in program.items or executes_outer_item(domain, program, i)
+    )
     calls = tuple(
         domain.call([part.name for part in told_apart(each)], each.draft.cases[i])
         for each in known.values()
         for i in each.items
     )
-    return _Asked(frozenset(program.items), calls, frozenset())
+    return _Asked(cases, calls, frozenset())
 
 
 def _programs(corpus: Corpus, stages: list[TrainStage]) -> Iterator[Program]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pbb.config import Base, CorpusConfig, EvaluateStage, RunConfig, Split, Stage
-from pbb.corpus import build_corpus, compositions
+from pbb.corpus import build_corpus, composed_cases, compositions
 from pbb.curricula import compile_run
 from pbb.mixtures import composes
 from pbb.models.registry import resolve as resolve_base
@@ -123,7 +123,7 @@ def _check_corpus(asked: _Data) -> None:
     if asked.composed:
         compositions(asked.corpus, asked.split, asked.composed)
     if asked.composes:
-        compositions(asked.corpus, "acquisition")
+        composed_cases(asked.corpus, "acquisition")
     if asked.skewed is not None:
         skew, seed, count = asked.skewed
         for program in corpus.split(asked.split):

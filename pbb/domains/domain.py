@@ -26,6 +26,8 @@ Representation = Literal["code", "prose"]
 ProgramSplit = Literal["acquisition", "validation", "target", "composed"]
 
 ANSWER_CUE: Final = "answer:"
+CUE: Final = re.compile(r"answer\s*:")
+"""What an answer is read back by; nothing that stands before an answer may hold it."""
 
 
 class DomainConfig(Frozen):
@@ -81,7 +83,8 @@ class Program:
     """A named program and its evaluated items.
 
     items: indices of cases that are evaluated and never trained on; free: all other indices,
-    ascending. parts: outermost first, the programs that a composed one applies; else empty.
+    ascending, but for those of a composed program that execute an item of its parts. parts:
+    outermost first, the programs that a composed one applies; else empty.
     """
 
     name: str
@@ -179,9 +182,19 @@ class Domain(ABC):
         """`outer` applied to what `inner` gives, on those of inner's inputs where that works.
 
         Null where the two do not fit, or the domain has no composition. Its cases' `input` is
-        inner's; its code is not used.
+        inner's; its code is not used. Never asked of a `sampled` domain: what tells a composed
+        answer from two that were shown is the input.
         """
         return None
+
+    @property
+    def composes(self) -> bool:
+        """Whether programs can be applied to what others give."""
+        return type(self).compose is not Domain.compose and not self.sampled
+
+    def passed(self, case: Case) -> str:
+        """The input that an outer program gets where `case` is the inner one's: its answer."""
+        return case.answer
 
     def chance(self, program: Program) -> float:
         """Share of the items that a guess without knowledge of the program gets right.

@@ -198,6 +198,28 @@ class WithExamples(Faulty):
         return "\n".join([super().instruction(draft, name, *told), *shown])
 
 
+class BringsAnother(Faulty):
+    """As a function does that calls another program: the one drafted before it stands inside it."""
+
+    def drafts(self, rng: Any) -> Iterator[Any]:
+        before = ""
+        for draft in super().drafts(rng):
+            yield replace(draft, code=f"{draft.code};{before}")
+            before = draft.code
+
+    def instruction(self, draft: Any, name: str, *told: Any) -> str:
+        own, before = draft.code.split(";")
+        text = super().instruction(replace(draft, code=own), name, *told)
+        if not before:
+            return text
+        helper = replace(draft, code=before)
+        inner = [self.opening(helper, "helper", told[0]), super().instruction(helper, "", *told)]
+        return "\n".join([*inner, text])
+
+    def compose(self, outer: Any, inner: Any) -> None:
+        return None
+
+
 class Greek(Faulty):
     def instruction(self, *about: Any) -> str:
         return f"{super().instruction(*about)}\nσ"

@@ -46,6 +46,7 @@ FAULTS = {
     "Mute": "telling_calls",
     "Sourced": "traces_of_values",
     "WithExamples": "no_leakage",
+    "BringsAnother": "no_leakage",
     "Greek": "exact_masks",
     "Lengthy": "fitting_lengths",
     "HashOrdered": "same_everywhere",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nltk import Nonterminal
 from nltk.tree import Tree
 
+from pbb.corpus import TooFewPrograms, composed_cases, compositions
 from pbb.domains.configs import GrammarsConfig
 from pbb.domains.domain import Draft, Measured, Program, squeezed
 from pbb.domains.grammars import Grammars
@@ -19,9 +20,10 @@ from pbb.domains.grammars.language import GUESSES
 from pbb.domains.grammars.membership import member
 from pbb.domains.grammars.rules import Grammar, read
 from pbb.domains.grammars.structure import checked, expected_lengths, levels
+from pbb.domains.laws.subject import small
 from pbb.domains.names import SYLLABLES
 from pbb.seeds import stream
-from tests.pbb.random_grammars import drafts, mutated, oracle, oracle_of_words, strings, trees
+from tests.pbb.random_grammars import drafts, oracle, oracle_of_words, strings, trees
 from tests.processes import printed_in_every_process
 
 NESTED = "S ::= a S b | a aa | b S | 'ab' S"
@@ -205,25 +207,13 @@ def test_random_strings_seldom_hit_a_random_grammar() -> None:
     assert np.mean([domain.chance(program(draft)) for draft in drafts(5)]) < 0.02
 
 
-def test_composition_is_a_sentence_of_inner_and_one_of_outer() -> None:
-    domain = Grammars(GrammarsConfig())
-    outer, inner = drafts(2, inputs=12)
-    both = domain.compose(outer, inner)
-    assert both is not None and len(both.cases) == 12
-    assert both.meaning not in (outer.meaning, inner.meaning)
-    assert domain.call(("outer", "inner"), both.cases[0]) == "inner then outer"
-    grammar, first, second = (read(draft.code) for draft in (both, inner, outer))
-    for a, b in itertools.product(inner.cases, outer.cases):
-        assert member(grammar, a.answer + b.answer)
-    rng = stream("test-composition")
-    for case in both.cases:
-        words = mutated(case.answer, grammar.terminals, rng).split()
-        halves = ((" ".join(words[:i]), " ".join(words[i:])) for i in range(len(words) + 1))
-        wanted = any(member(first, a) and member(second, b) for a, b in halves)
-        assert member(grammar, " ".join(words)) == wanted
-    asked = program(both)
-    assert domain.correct(asked, 0, both.cases[0].answer)
-    assert not domain.correct(asked, 0, both.cases[-1].answer)
+def test_sentences_that_were_shown_are_never_a_new_one_together() -> None:
+    """Grammars do not compose, and a study that asks for it is told so before it trains."""
+    config = small(GrammarsConfig(inputs=12))
+    with pytest.raises(TooFewPrograms, match="do not compose"):
+        compositions(config, "target")
+    with pytest.raises(TooFewPrograms, match="do not compose"):
+        composed_cases(config, "acquisition")
 
 
 # --- determinism
@@ -231,6 +221,7 @@ def test_composition_is_a_sentence_of_inner_and_one_of_outer() -> None:
 
 def test_every_process_draws_and_judges_the_same() -> None:
     code = """
+from pbb.corpus import TooFewPrograms, composed_cases, compositions
 from pbb.domains.configs import GrammarsConfig
 from pbb.domains.domain import Program
 from pbb.domains.grammars import Grammars

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from pbb.config import RunConfig
-from pbb.corpus import Corpus, build_corpus
+from pbb.corpus import Corpus, build_corpus, compositions
 from pbb.documents import Document, Told, execution_completion, execution_prompt
+from pbb.domains.domain import Domain, Program
 from pbb.models.encoding import Encoded, Encoder
 from pbb.models.registry import resolve
 from search_spaces.study_file import Study
@@ -32,6 +33,7 @@ GRID = {
     "response_format": "cot",
     "seed": 1,
 }
+STAGES = ("stage1", "stage2")
 ARMS = ["instruction", "none", "in_context", "demonstrations", "both", "placebo"]
 
 
@@ -101,6 +103,35 @@ def test_an_evaluated_item_is_found_by_its_case_and_by_its_text(encoder: Encoder
     assert failing(leaks_of(chosen, encoder), honest) == []
     assert failing(leaks_of(chosen, encoder), told) == [what]
     assert failing(leaks_of(chosen, encoder), lying) == [what]
+
+
+def test_a_composed_document_that_executes_an_item_of_its_outer_program_is_found(
+    encoder: Encoder,
+) -> None:
+    train = {name: {"steps": 30, "tokens_per_step": 64, "peak_lr": 1e-3} for name in STAGES}
+    composing = small_study(factors={**GRID, "arm": "none"}, train={**train, "compositions": 0.2})
+    chosen = planned_trial(make_plan(composing, resolve), "none", None)
+    domain = build_corpus(chosen.config.corpus).domain
+    found = {
+        (pair, i): not failing(leaks_of(chosen, encoder), encoder(composed(domain, pair, i)))
+        for pair in compositions(chosen.config.corpus, "acquisition")
+        for i in range(len(pair.draft.cases))
+    }
+    assert {key for key, fine in found.items() if fine} == {(p, i) for p, i in found if i in p.free}
+    items = {(pair, i) for pair, i in found if i in pair.items}
+    asked = {(p, i) for p, i in found if p.draft.cases[i].input in inputs_of_items(p.parts[1])}
+    assert set(found) - items - asked - {(p, i) for p, i in found if i in p.free}
+
+
+def composed(domain: Domain, pair: Program, case: int) -> Document:
+    shown = pair.draft.cases[case]
+    prompt = execution_prompt(domain, pair, shown, "cot", Told(), "run {call}")
+    said = execution_completion(domain, pair, shown, "cot", Told())
+    return Document(prompt, said, "execution", "composed", pair.name, case, "cot")
+
+
+def inputs_of_items(program: Program) -> set[str]:
+    return {program.draft.cases[i].input for i in program.items}
 
 
 def test_executions_and_instructions_of_targets_are_found_where_an_arm_has_none(

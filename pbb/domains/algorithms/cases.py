@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, TypeVar
 
+from pbb.domains.algorithms import refusals
 from pbb.domains.algorithms.answers import arguments
+from pbb.domains.algorithms.refusals import MAX_SHARE
 from pbb.domains.algorithms.sandbox import (
     Job,
     Limits,
@@ -37,8 +39,6 @@ CALLS_PER_SECOND: Final = 100
 """All calls of a function may take longer than LIMITS say where there are many."""
 MEANING_CALLS: Final = 12
 """A meaning is the tuple of answers to so many inputs, the first, whatever a study asks for."""
-MAX_SHARE: Final = 0.2
-"""No answer, and no copy of an argument, is right on more than this share of the cases."""
 DIVERSE: Final = 0.8
 """Different answers to a case, from which on items may be spread over execution paths."""
 PROBES: Final = 3
@@ -84,7 +84,17 @@ def prepare(functions: tuple[FunctionSource, ...], inputs: int) -> tuple[Prepare
     candidates = [each for each in found if isinstance(each, _Candidate)]
     runs = iter(_run_all(candidates, inputs))
     made = [next(runs) if isinstance(each, _Candidate) else each for each in found]
-    return tuple(without_duplicates((), made))
+    return tuple(without_duplicates((), _without_users(made)))
+
+
+def _without_users(made: Sequence[Prepared]) -> list[Prepared]:
+    """Each is refused that holds another one that can be used."""
+    programs = {each.name for each in made if each.reason is None}
+    checked = []
+    for each in made:
+        used = refusals.use(each.code, each.name, programs - {each.name}) if each.cases else None
+        checked.append(replace(each, cases=(), reason=used) if used else each)
+    return checked
 
 
 def in_parallel(function: Callable[[T], R], given: Iterable[T]) -> list[R]:
@@ -154,7 +164,7 @@ def _run_all(candidates: Sequence[_Candidate], inputs: int) -> list[Prepared]:
         [job(made[i].code, candidates[i].calls[:MEANING_CALLS][::-1]) for i in works], hash_seed=1
     )
     for i, back in zip(works, again, strict=True):
-        if late := _late(back):
+        if late := refusals.lateness(back):
             made[i] = replace(made[i], cases=(), reason=late, late=True)
         elif any(one != other for one, other in zip(ran[i], reversed(back), strict=False)):
             reason = "not deterministic: two processes give different answers or traces"
@@ -171,16 +181,16 @@ def _prepared(candidate: _Candidate, ran: Sequence[Ran], inputs: int) -> Prepare
         if each.error is None
     ]
     chosen = choose(cases, inputs)
-    late = _late(ran)
-    if late:
+    if late := refusals.lateness(ran):
         return Prepared(candidate.name, candidate.code, reason=late, late=True)
     if len(cases) < inputs:
-        reason = _failure(ran, inputs)
+        reason: str | None = refusals.failure(ran, inputs)
     elif len(chosen) < inputs:
-        reason = _guess(cases, inputs)
+        reason = refusals.guess(cases, inputs)
     else:
-        return Prepared(candidate.name, candidate.code, with_few_paths(chosen), meaning)
-    return Prepared(candidate.name, candidate.code, meaning=meaning, reason=reason)
+        reason = refusals.cue(candidate.code, chosen)
+    fair = with_few_paths(chosen) if reason is None else ()
+    return Prepared(candidate.name, candidate.code, fair, meaning, reason)
 
 
 def _case(call: str, ran: Ran) -> Case:
@@ -191,29 +201,6 @@ def _case(call: str, ran: Ran) -> Case:
 def values_only(ran: Ran) -> str:
     """A trace without the names of variables; of a function that sets none, what it returns."""
     return _NAMES.sub(lambda found: found.group(1) or "", ran.trace) or f"{ran.answer}"
-
-
-def _late(ran: Sequence[Ran]) -> str | None:
-    """Null where no call was."""
-    errors = (f"too slow: {each.error}" for each in ran if each.late)
-    return next(errors, None)
-
-
-def _failure(ran: Sequence[Ran], inputs: int) -> str:
-    errors = Counter(each.error for each in ran if each.error is not None)
-    works = len(ran) - errors.total()
-    how = f"works on {works} of {len(ran)} inputs, {inputs} are wanted" if works else "always fails"
-    return f"{how}: {errors.most_common(1)[0][0]}"
-
-
-def _guess(cases: Sequence[Case], inputs: int) -> str:
-    answers = len({squeezed(case.answer) for case in cases})
-    copied = sum(case.copied for case in cases)
-    return (
-        f"guessable: {len(cases)} inputs have {answers} different answers, and {copied} are "
-        f"answered by an argument itself; of {inputs} cases no guess may be right on more than "
-        f"{MAX_SHARE:.0%}"
-    )
 
 
 def choose(cases: Sequence[Case], count: int) -> tuple[Case, ...]:

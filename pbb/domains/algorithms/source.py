@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import symtable
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -108,7 +109,7 @@ def needs(statements: Sequence[ast.stmt], function: ast.FunctionDef) -> list[ast
         for name in _binds(node):
             binding.setdefault(name, []).append(i)
     found: set[int] = set()
-    waiting = _names(function)
+    waiting = _free(function)
     seen = {function.name}
     while waiting:
         name = waiting.pop()
@@ -117,7 +118,7 @@ def needs(statements: Sequence[ast.stmt], function: ast.FunctionDef) -> list[ast
         seen.add(name)
         for i in binding.get(name, []):
             found.add(i)
-            waiting |= _names(statements[i])
+            waiting |= _free(statements[i])
     return [statements[i] for i in sorted(found)]
 
 
@@ -138,8 +139,34 @@ def _names(node: ast.AST) -> set[str]:
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
+def _free(statement: ast.stmt) -> set[str]:
+    """Names that a statement takes from around it; not what a function calls its own values."""
+    try:
+        tables = [symtable.symtable(ast.unparse(statement), "<statement>", "exec")]
+    except SyntaxError:  # of scopes, such as a `nonlocal` of nothing: it will not run
+        return _names(statement)
+    names: set[str] = set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        names |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
+    return names
+
+
 def _is_future(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+
+def defined(code: str) -> tuple[str, ...]:
+    """Names of the functions inside a standalone one, lambdas that have a name among them."""
+    found = []
+    for node in ast.walk(_function(code)):
+        match node:
+            case ast.FunctionDef(name=name) if name != PLACEHOLDER:
+                found.append(name)
+            case ast.Assign(targets=targets, value=ast.Lambda()):
+                found += [each.id for each in targets if isinstance(each, ast.Name)]
+    return tuple(found)
 
 
 def parameters(code: str) -> str:

@@ -75,6 +75,10 @@ class Ciphers(Domain):
         """By the word that comes first, whether spelled, whole or quoted."""
         return squeezed(program.draft.cases[item].answer) in first_words(said)
 
+    def passed(self, case: Case) -> str:
+        """The word unspelled, and the same key."""
+        return f"{squeezed(case.answer)!r}, {case.path}"
+
     def compose(self, outer: Draft, inner: Draft) -> Draft | None:
         """f(g(s, k), k) on all of inner's inputs."""
         function = _function(outer.code, self.config.alphabet)

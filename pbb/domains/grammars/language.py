@@ -28,7 +28,7 @@ from pbb.domains.grammars.chart import parses, probability, used
 from pbb.domains.grammars.drawing import draw_grammar, draw_sentences
 from pbb.domains.grammars.membership import member
 from pbb.domains.grammars.prose import PHRASINGS, told
-from pbb.domains.grammars.rules import Alternative, Grammar, GrammarError, read
+from pbb.domains.grammars.rules import Grammar, GrammarError, read
 from pbb.domains.grammars.structure import checked, expected_lengths, meaning
 from pbb.domains.grammars.templates import TEMPLATES
 from pbb.seeds import stream
@@ -44,7 +44,10 @@ GUESSES: Final = 1000
 
 
 class Grammars(Domain):
-    """Context-free grammars (Cook et al. 2026), random or the user's own."""
+    """Context-free grammars (Cook et al. 2026), random or the user's own.
+
+    They do not compose: two sentences that were shown, one after the other, would be a new one.
+    """
 
     Config = GrammarsConfig
     templates = TEMPLATES
@@ -110,22 +113,13 @@ class Grammars(Domain):
         return draft.code if representation == "code" else told(read(draft.code), phrasing)
 
     def call(self, names: Sequence[str], case: Case) -> str:
-        """The pointer; composed, in the order in which they are said: `inner then outer`."""
-        return " then ".join(reversed(names))
+        """The pointer alone: there is no input, and nothing is composed."""
+        (name,) = names
+        return name
 
     def correct(self, program: Program, item: int, said: str) -> bool:
         """Whether the grammar gives `said` and no demonstration could have shown it."""
         return squeezed(said) not in _shown(program) and member(_grammar(program), said)
-
-    def compose(self, outer: Draft, inner: Draft) -> Draft | None:
-        """A sentence of inner, then one of outer, as a grammar of its own.
-
-        Its cases are those of the two in their order, one of each; there are fewer where two pairs
-        come to one text.
-        """
-        both = [f"{a.answer} {b.answer}" for a, b in zip(inner.cases, outer.cases, strict=False)]
-        distinct = {squeezed(each): each for each in both}
-        return _draft(_joined(read(inner.code), read(outer.code)), tuple(distinct.values()))
 
     def chance(self, program: Program) -> float:
         """Share of random strings that are right; see `_guessed`."""
@@ -169,20 +163,6 @@ def _shown(program: Program) -> frozenset[str]:
 def _known(grammar: Grammar, sentences: Sequence[str]) -> float:
     """Probability that a sentence drawn afresh is among these."""
     return sum(probability(grammar, squeezed(each)) for each in sentences)
-
-
-def _joined(first: Grammar, second: Grammar) -> Grammar:
-    """Sentences of the first followed by sentences of the second."""
-
-    def moved(grammar: Grammar, by: int) -> tuple[tuple[Alternative, ...], ...]:
-        return tuple(
-            tuple(tuple(s + by if isinstance(s, int) else s for s in each) for each in rule)
-            for rule in grammar.rules
-        )
-
-    middle = 1 + len(first.rules)
-    rules = (((1, middle),), *moved(first, 1), *moved(second, middle))
-    return Grammar(tuple(f"N{a}" for a in range(len(rules))), rules)
 
 
 @lru_cache(maxsize=1024)

@@ -107,13 +107,13 @@ def true_compositions(subject: Subject) -> Iterator[str]:
     """A composed case has an input of inner's, and the answer of outer on inner's answer."""
     for program in subject.composed:
         outer, inner = (part.draft for part in program.parts)
-        first = {case.input: case.answer for case in inner.cases}
+        first = {case.input: case for case in inner.cases}
         then = {squeezed(case.input): case.answer for case in outer.cases}
         for case in program.draft.cases:
             if case.input not in first:
                 yield f"pair {program.name}: {case.input!r} is no input of its inner program"
                 continue
-            between = squeezed(first[case.input])
+            between = squeezed(subject.domain.passed(first[case.input]))
             if then.get(between, case.answer) != case.answer:
                 yield (
                     f"pair {program.name}: {case.input!r} gives {between!r}, on which outer gives "

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from pbb.config import CorpusConfig
 from pbb.corpus import MAX_SHARE_OF_ONE_ANSWER, build_corpus, library_meanings
-from pbb.domains.domain import Case, Draft, Program, squeezed
+from pbb.domains.domain import CUE, Case, Draft, Program, squeezed
 from pbb.domains.laws.subject import Subject, with_acquisition
 from pbb.domains.registry import domain_class, domain_of
 from pbb.seeds import stream
 
-CUE: Final = re.compile(r"answer\s*:")
-"""What an answer is read back by; nothing that stands before an answer may hold it."""
 PROPOSALS: Final = 24
 
 

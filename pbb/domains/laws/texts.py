@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, get_args
 
-from pbb.domains.domain import Draft, Program, Representation, ResponseFormat, squeezed
-from pbb.domains.laws.programs import CUE
+from pbb.domains.domain import CUE, Draft, Program, Representation, ResponseFormat, squeezed
 from pbb.domains.laws.subject import Subject
 from pbb.templates import LIBRARY
 
@@ -125,8 +124,9 @@ def names_as_given(subject: Subject) -> Iterator[str]:
 def telling_calls(subject: Subject) -> Iterator[str]:
     """A call is one line that holds the names and tells the case apart from the others."""
     domain = subject.domain
+    asked = (NAMES[:1], NAMES) if domain.composes else (NAMES[:1],)
     for program in subject.programs:
-        for names in (NAMES[:1], NAMES):
+        for names in asked:
             calls = [domain.call(names, case) for case in program.draft.cases]
             wrong = [c for c in calls if "\n" in c or any(name not in c for name in names)]
             if wrong:

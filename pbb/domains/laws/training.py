@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, get_args
 
 from pbb.config import (
@@ -13,11 +15,12 @@ from pbb.config import (
 )
 from pbb.corpus import Corpus, build_corpus
 from pbb.documents import Document, Told, execution_completion, execution_prompt, said
-from pbb.domains.domain import Program, squeezed
+from pbb.domains.domain import Domain, Program, squeezed
 from pbb.domains.laws.subject import Reader, Subject, documents, pairs, training
 from pbb.sampling import instruction_text
 
 ARMS: Final[tuple[Arm, ...]] = get_args(Arm)
+_ANY_NAME: Final = r"\w+"
 ENCODED: Final = 400
 """Documents that each base encodes at most, spread over all of them."""
 
@@ -55,9 +58,13 @@ def _items_read_back(corpus: Corpus) -> Iterator[str]:
 
 
 def no_leakage(subject: Subject) -> Iterator[str]:
-    """Arms that claim PBB never see a target executed, and no arm sees an item."""
+    """Arms that claim PBB never see a target executed, and no arm sees an item.
+
+    Nor does a document of another program tell a target, as a helper that it brings along.
+    """
     for corpus, document in training(subject, ARMS):
         yield from _items_shown(corpus, document)
+        yield from _targets_told(corpus, document)
     for corpus, document in training(subject, tuple(sorted(PBB_ARMS))):
         yield from _targets_executed(corpus, document)
     undeclared = tuple(sorted(set(PBB_ARMS) - DECLARED_ARMS | {"in_context"}))
@@ -73,6 +80,8 @@ def _items_shown(corpus: Corpus, document: Document) -> Iterator[str]:
         program = _program(corpus, document)
         if document.input not in program.free:
             yield f"a training document is item {document.input} of {document.program}: {text!r}"
+        if executes_outer_item(corpus.domain, program, document.input):
+            yield f"a training document of {document.program} executes an item of outer: {text!r}"
         if corpus.domain.sampled:
             found = squeezed(said(document.completion, document.response_format or "cot"))
             if found in {squeezed(program.draft.cases[i].answer) for i in program.items}:
@@ -83,6 +92,44 @@ def _items_shown(corpus: Corpus, document: Document) -> Iterator[str]:
                 call = corpus.domain.call([program.name], program.draft.cases[i])
                 if call in text:
                     yield f"a training document of {document.program} holds {call!r}: {text!r}"
+
+
+def executes_outer_item(domain: Domain, program: Program, i: int) -> bool:
+    """Whether case i of a composed program has outer run on an input on which it is evaluated."""
+    if not program.parts:
+        return False
+    outer, inner = program.parts
+    asked = program.draft.cases[i].input
+    passed = {squeezed(domain.passed(case)) for case in inner.draft.cases if case.input == asked}
+    return any(squeezed(outer.draft.cases[k].input) in passed for k in outer.items)
+
+
+def _targets_told(corpus: Corpus, document: Document) -> Iterator[str]:
+    """Whole instructions with their opening, under whatever name, in a document of another one."""
+    if document.kind == "placebo":  # which is meant to
+        return
+    own = document.program.split(".")
+    text = _stripped(f"{document.prompt}{document.completion}")
+    for target in corpus.target:
+        if target.name not in own and any(each.search(text) for each in _tellings(corpus, target)):
+            yield f"a document of {document.program} tells the target {target.name}: {document}"
+
+
+@lru_cache(maxsize=256)
+def _tellings(corpus: Corpus, program: Program) -> tuple[re.Pattern[str], ...]:
+    """What finds each wording of an instruction in a text without margins."""
+    way = corpus.config.representation
+    found = []
+    for phrasing in range(corpus.domain.phrasings[way]):
+        told = instruction_text(corpus.domain, program, Told(way, phrasing), "{name}")
+        lines = _stripped(told.partition("\n")[2])
+        found.append(re.compile(_ANY_NAME.join(map(re.escape, lines.split(program.name)))))
+    return tuple(found)
+
+
+def _stripped(text: str) -> str:
+    """Lines without margins, and with a break before the first and after the last."""
+    return "\n" + "".join(f"{line.strip()}\n" for line in text.splitlines())
 
 
 def _targets_executed(corpus: Corpus, document: Document) -> Iterator[str]:

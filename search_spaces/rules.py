@@ -19,7 +19,7 @@ from pbb.config import (
 from pbb.domains.domain import DomainConfig
 from pbb.domains.registry import domain_of
 from search_spaces.errors import at_key
-from search_spaces.factors import FactorGrid
+from search_spaces.factors import ENUMERATION_ORDER, FactorGrid
 from search_spaces.nuisances import NuisancePathError, with_nuisances
 from search_spaces.settings import (
     GridSearch,
@@ -120,6 +120,10 @@ def check_nuisances(
 ) -> None:
     """Both ends of every range, and every value, must make a valid recipe. at: their key."""
     for key, value in nuisances.items():
+        if isinstance(value, Range) and key in ENUMERATION_ORDER:
+            raise at_key(
+                f"{at}.{key}", f"is a factor, which tells cells apart; list it as factors.{key}"
+            )
         ends = (value.low, value.high) if isinstance(value, Range) else (value,)
         for end in ends:
             try:

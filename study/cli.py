@@ -58,8 +58,7 @@ ScaleOption = Annotated[
     str, typer.Option(help="nano, as written; smollm2 (one GPU) or cluster: larger bases instead.")
 ]
 RUNS: Final = Path("runs")
-NANO: Final = "nano"
-"""The scale of studies as they are written."""
+NANO: Final = "nano"  # the scale of studies as they are written
 
 
 @app.command()
@@ -79,7 +78,7 @@ def plan(
     """Show what a study would run, what is already there, and what it would cost."""
     from analysis.power import measured_pilot
     from pbb.models.registry import resolve
-    from study.cli_text import forecast_pairs, out, show_pairs
+    from study.cli_text import forecast_pairs, launching, out, show_pairs
     from study.folder import StudyFolder
     from study.forecast import forecast
     from study.plan import check_corpora, evaluations, make_plan
@@ -87,8 +86,7 @@ def plan(
     from study.tuned import read_chosen
 
     chosen = _study(study, smoke, scale)
-    tuned = StudyFolder(root / chosen.name).tuned
-    planned = make_plan(chosen, chosen=read_chosen(tuned, chosen))
+    planned = make_plan(chosen, chosen=read_chosen(StudyFolder(root / chosen.name).tuned, chosen))
     check_corpora(planned)
     store = Store(root)
     known = measured_pilot(pilot) if pilot else None
@@ -108,7 +106,7 @@ def plan(
         typer.echo(json.dumps({"study": name, "forecast": asdict(expected), "trials": trials}))
         return
     show_pairs(f"{planned.study.name}: {planned.study.question}", forecast_pairs(expected))
-    out.print(f"launch it: {shlex.join(_launching(study, root, smoke, scale))}")
+    out.print(f"launch it: {shlex.join(launching(study, root, smoke, scale))}")
 
 
 @app.command()
@@ -121,7 +119,7 @@ def launch(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
 ) -> None:
     """Run what is missing of a study, then write its report."""
-    from study.cli_text import err, show_pairs
+    from study.cli_text import err, launching, show_pairs
     from study.folder import StudyFolder
     from study.launch import launch as launch_study
     from study.trials import read_trials
@@ -131,7 +129,7 @@ def launch(
     try:
         result = launch_study(chosen, root, backend.value, quiet=quiet)
     except KeyboardInterrupt:
-        words = _launching(study, root, smoke, scale)
+        words = launching(study, root, smoke, scale)
         again = shlex.join([*words, "--backend", backend.value])
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
@@ -279,12 +277,6 @@ def _study(path_or_name: str, smoke: bool, scale: str) -> Study:
 
     study = load_study(path_or_name)
     return scaled(smoke_study(study) if smoke else study, scale)
-
-
-def _launching(study: str, root: Path, smoke: bool, scale: str) -> list[str]:
-    """The words of the command that launches a study."""
-    words = ["pbb-study", "launch", study, "--root", str(root)]
-    return [*words, *(["--smoke"] if smoke else []), *(["--scale", scale] if scale != NANO else [])]
 
 
 def main() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from search_spaces.scales import NANO
 
 if TYPE_CHECKING:
     from analysis.calibration import Calibration
@@ -98,3 +101,9 @@ def size(count: int) -> str:
         if count >= length:
             return f"{count / length:.1f} {unit}"
     return f"{count} B"
+
+
+def launching(study: str, root: Path, smoke: bool, scale: str) -> list[str]:
+    """The words of the command that launches a study."""
+    words = ["pbb-study", "launch", study, "--root", str(root)]
+    return [*words, *(["--smoke"] if smoke else []), *(["--scale", scale] if scale != NANO else [])]

@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.curves import COMPARISON
 from analysis.differences import Estimate
-from analysis.factors import OF_DEMONSTRATIONS, joined
+from analysis.factors import OF_ARMS, joined
 from analysis.palette import NAME
 from analysis.sentences import SHOWN, comparison_labels, percent, points
 
@@ -25,7 +25,8 @@ class ArmName:
 
 def arm_names(cells: Sequence[dict[str, Any]]) -> list[ArmName]:
     """One for each cell of `curves.cells`, given by its factors."""
-    labels = comparison_labels([_comparison(factors) for factors in cells])
+    varied = [key for key in OF_ARMS if len({factors.get(key) for factors in cells} - {None}) > 1]
+    labels = comparison_labels([_comparison(factors, varied) for factors in cells])
     return [
         ArmName(
             label,
@@ -37,9 +38,9 @@ def arm_names(cells: Sequence[dict[str, Any]]) -> list[ArmName]:
     ]
 
 
-def _comparison(factors: dict[str, Any]) -> dict[str, Any]:
-    """Keys of demonstrations alone join the others where they say something."""
-    said = {name: factors[name] for name in OF_DEMONSTRATIONS if factors.get(name)}
+def _comparison(factors: dict[str, Any], varied: Sequence[str]) -> dict[str, Any]:
+    """Keys of some arms alone join the others where they vary and say something."""
+    said = {name: factors[name] for name in varied if factors.get(name)}
     found = {name: factors[name] for name in COMPARISON}
     return found | {"factors": joined(str(factors["factors"]), said)}
 

@@ -59,7 +59,13 @@ def test_every_trained_run_takes_one_value_of_each_nuisance() -> None:
 
 
 def test_arms_of_a_comparison_differ_in_the_optimizer_of_stage_2_alone() -> None:
-    for path in ("stage2.steps", "stage2.tokens_per_step", "stage1.peak_lr", "replay", "rl.steps"):
+    for path in (
+        "stage2.steps",
+        "stage2.tokens_per_step",
+        "stage1.peak_lr",
+        "in_context",
+        "rl.steps",
+    ):
         assert not is_per_kind(path)
     for path in ("stage2.peak_lr", "stage2.weight_decay", "stage2.warmup_steps"):
         assert is_per_kind(path)
@@ -184,8 +190,8 @@ BAD: dict[str, tuple[str, list[str]]] = {
         ["tune.nuisances.stage2.peak_lr", "0.001", "low"],
     ),
     "invalid end": (
-        tune(nuisances={"replay": {"low": 0.5, "high": 1.5}}),
-        ["tune.nuisances.replay", "1.5"],
+        tune(nuisances={"in_context": {"low": 0.5, "high": 1.5}}),
+        ["tune.nuisances.in_context", "1.5"],
     ),
     "half a step": (
         tune(nuisances={"stage2.steps": {"low": 25.5, "high": 60}}),

@@ -130,7 +130,7 @@ def tuned_together(name: str = "together") -> Study:
     ranges = {
         "stage2.peak_lr": {"low": 1e-3, "high": 2e-2, "log": True},
         "stage2.steps": {"low": 25, "high": 60},
-        "replay": {"low": 0.1, "high": 0.5},
+        "in_context": {"low": 0.1, "high": 0.5},
     }
     tune = {"nuisances": ranges, "trials": 3, "seeds": [101, 102]}
     return small_study(name, factors=[grid], tune=tune)

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from analysis.results import rates_json
-from pbb.config import EvaluateStage, TrainStage
+from pbb.config import EvaluateStage, Stage, TrainStage
+from pbb.records import StageOutcome
 from search_spaces.errors import StudyError
 from search_spaces.groups import Group
 from search_spaces.study_file import Study
@@ -240,7 +241,7 @@ class Stopped(FakeEngine):
     The file holds a seed, and how many of its stages are run before.
     """
 
-    def run(self, stage: TrainStage | EvaluateStage, parent: Path | None, out: Path) -> Any:
+    def run(self, stage: Stage, parent: Path | None, out: Path, scratch: Path) -> StageOutcome:
         stop = out.parents[2] / "stop"
         if stop.is_file() and isinstance(stage, TrainStage):
             seed, after = map(int, stop.read_text().split())
@@ -248,7 +249,7 @@ class Stopped(FakeEngine):
                 raise KeyboardInterrupt
             if stage.seed == seed:
                 stop.write_text(f"{seed} {after - 1}")
-        return super().run(stage, parent, out)
+        return super().run(stage, parent, out, scratch)
 
 
 @pytest.mark.parametrize(("seed", "after"), [(1, 0), (1, 4), (101, 0), (101, 5), (101, 13)])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from analysis.load import load_items
+from analysis.load import load, load_items
 from tests.golden import make
 
 ADVICE = "refactor? a bug. intended? run `python -m tests.golden.make`, and say why in the commit"
@@ -25,6 +25,23 @@ def test_the_losses_of_a_short_run() -> None:
 
 def test_the_library_changes_only_with_the_numerics_version() -> None:
     assert make.library() == golden("library"), f"raise NUMERICS_VERSION; {ADVICE}"
+
+
+def test_item_rows_of_schema_version_2_are_still_read() -> None:
+    """The result's alone: rows of the base and of stage 1 stand in the file too."""
+    found = load(make.HERE / "items_v2.parquet")
+    rows = found.items.collect()
+    assert set(found.history["stage"]) == {0, 1, 2}
+    assert set(rows["stage"]) == {2}
+    assert dict(rows["measure"].value_counts().rows()) == {
+        "execution": 6,
+        "chance": 4,
+        "recitation": 3,
+        "recall": 2,
+        "in_context": 2,
+    }
+    assert rows.filter(measure="recall")["response_format"].null_count() == 2
+    assert found.joint["n_items"].sum() == 3
 
 
 def test_item_rows_of_schema_version_1_are_still_read() -> None:

@@ -35,9 +35,7 @@ def tiny_model(spread: float = 0.3) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def tiny_policy(
-    model: LlamaForCausalLM, numerics: Numerics | None = None, **recipe: Any
-) -> Policy:
+def tiny_policy(model: LlamaForCausalLM, numerics: Numerics | None = None, **recipe: Any) -> Policy:
     settings = {"steps": 100, "peak_lr": 1e-2, "warmup_steps": 0, **recipe}
     return Policy(
         model,

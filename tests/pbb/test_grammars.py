@@ -49,6 +49,13 @@ def test_membership_agrees_with_an_independent_parser_on_ten_thousand_strings() 
     assert 5000 < inside < 8000
 
 
+def own(domain: Grammars, name: str) -> Draft:
+    """The draft of the user's first grammar."""
+    (draft,) = itertools.islice(domain.drafts(stream(name)), 1)
+    assert draft is not None
+    return draft
+
+
 @pytest.mark.parametrize("rules", [NESTED, "", "ambiguous"])
 def test_counted_parses_and_used_alternatives_are_those_of_all_trees(rules: str) -> None:
     texts: list[tuple[Grammar, str]]
@@ -176,7 +183,7 @@ def test_repeating_one_sentence_is_no_diversity() -> None:
 
 def test_coverage_counts_the_alternatives_of_sentences_alone() -> None:
     domain = Grammars(GrammarsConfig(rules=("S ::= a S | b S | c A | d\nA ::= e | f",), inputs=6))
-    (draft,) = filter(None, domain.drafts(stream("test-coverage")))
+    draft = own(domain, "test-coverage")
     asked = program(draft, 3)
 
     def covered(*said: str) -> float:
@@ -192,7 +199,7 @@ def test_chance_of_a_known_language() -> None:
     """Every string of a and b is a sentence, so chance is what training has not shown."""
     rules = "S ::= a S | b S | a A | b A\nA ::= a B | b B\nB ::= a C | b C\nC ::= a | b"
     domain = Grammars(GrammarsConfig(rules=(rules,), inputs=12))
-    (draft,) = filter(None, domain.drafts(stream("test-chance")))
+    draft = own(domain, "test-chance")
     asked = program(draft, 4)
     lengths = [len(case.answer.split()) for case in draft.cases]
     shown = [len(draft.cases[i].answer.split()) for i in asked.free]

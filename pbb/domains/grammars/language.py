@@ -7,6 +7,7 @@ is right, so answers are sampled and each is judged by membership and novelty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import ClassVar, Final
@@ -59,19 +60,25 @@ class Grammars(Domain):
     config: GrammarsConfig
 
     def drafts(self, rng: np.random.Generator) -> Iterator[Draft | None]:
-        """Random grammars without end, or the user's in their order.
+        """The user's own in their order, then random ones without end.
 
         Raises GrammarError where one of the user's has too few sentences.
         """
-        if self.config.rules:
-            for number, text in enumerate(self.config.rules, 1):
-                yield self._given(text, f"grammar {number}", rng)
-            return
+        for number, text in enumerate(self.config.rules, 1):
+            yield self._given(text, f"grammar {number}", rng)
         while True:
             wanted = bool(rng.random() < self.config.ambiguity)
             while (draft := self._proposed(rng, ambiguous=wanted)) is None:
                 yield None
             yield draft
+
+    def check_targets(self, count: int) -> None:
+        """A random grammar never stands in for a user's own among the targets."""
+        if self.config.rules and len(self.config.rules) < count:
+            raise GrammarError(
+                f"{count} targets are wanted, and {len(self.config.rules)} grammars of your own "
+                "given as rules; lower programs.targets, or add rules"
+            )
 
     def _given(self, text: str, label: str, rng: np.random.Generator) -> Draft:
         grammar = checked(text, label)
@@ -84,7 +91,7 @@ class Grammars(Domain):
                 f"{MOST_KNOWN_GIVEN:.0%}; lower inputs, raise mean_length, or give the rules more "
                 "alternatives that go on"
             )
-        return _draft(grammar, sentences)
+        return replace(_draft(grammar, sentences), own=label)
 
     def _proposed(self, rng: np.random.Generator, *, ambiguous: bool) -> Draft | None:
         """The next random grammar where it is fair, and ambiguous or not as asked."""

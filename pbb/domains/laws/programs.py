@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from pbb.config import CorpusConfig
-from pbb.corpus import MAX_SHARE_OF_ONE_ANSWER, build_corpus, library_meanings
+from pbb.corpus import build_corpus, library_meanings
 from pbb.domains.domain import CUE, Case, Draft, Program, squeezed
 from pbb.domains.laws.subject import Subject, with_acquisition
 from pbb.domains.registry import domain_class, domain_of
+from pbb.fair_items import MAX_SHARE_OF_ONE_ANSWER
 from pbb.seeds import stream
 
 PROPOSALS: Final = 24

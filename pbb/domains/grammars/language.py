@@ -1,7 +1,10 @@
 """The domain: a program is a grammar, an execution is a sentence of it that training never showed.
 
 A pointer takes no input, and every sentence of the grammar that no demonstration could have shown
-is right, so answers are sampled and each is judged by membership and novelty.
+is right, so answers are sampled and each is judged by membership and novelty. What could have been
+shown is every case that is no item, whatever n a run takes: so all arms and all n are judged alike.
+Who speaks the language perfectly says one of those now and then, so accuracy has a ceiling below 1,
+the measure `ceiling`: at least 1 - MOST_KNOWN, of a user's grammar 1 - MOST_KNOWN_GIVEN.
 """
 
 from __future__ import annotations
@@ -137,7 +140,8 @@ class Grammars(Domain):
 
         membership: the grammar gives it. novelty: no demonstration could have shown it. diversity:
         both, and no earlier answer was the same. coverage, of all answers together: the share of
-        the grammar's alternatives that parses of its sentences among them apply.
+        the grammar's alternatives that parses of its sentences among them apply. ceiling, whatever
+        was said: the accuracy to be expected of one who draws sentences by the rules.
         """
         grammar, shown = _grammar(program), _shown(program)
         met: set[str] = set()
@@ -151,6 +155,7 @@ class Grammars(Domain):
                 yield Measured(measure, item, holds, float(holds))
         share = len(applied) / sum(map(len, grammar.rules))
         yield Measured("coverage", 0, share == 1, share)
+        yield Measured("ceiling", 0, False, 1 - _known(grammar, sorted(shown)))
 
 
 def _draft(grammar: Grammar, sentences: Sequence[str]) -> Draft:
@@ -168,7 +173,7 @@ def _shown(program: Program) -> frozenset[str]:
 
 
 def _known(grammar: Grammar, sentences: Sequence[str]) -> float:
-    """Probability that a sentence drawn afresh is among these."""
+    """Probability that a sentence drawn afresh is among these, white space aside."""
     return sum(probability(grammar, squeezed(each)) for each in sentences)
 
 

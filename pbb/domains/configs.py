@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.functional_validators import PlainValidator
 
 from pbb.domains.domain import DomainConfig
+from pbb.domains.registry import SHIPPED, domain_class
 from pbb.frozen import Frozen
 
 MIN_INPUTS_PER_PATH = 3
@@ -189,7 +190,7 @@ class AlgorithmsConfig(DomainConfig):
         return self
 
 
-BUILT_IN = ("arithmetic", "ciphers", "grammars", "algorithms")
+BUILT_IN = tuple(SHIPPED)
 
 
 def _tag(value: object) -> str:
@@ -199,8 +200,6 @@ def _tag(value: object) -> str:
 
 def _other(value: Any) -> DomainConfig:
     """Through the class that the entry point of this kind names. Raises ValueError."""
-    from pbb.domains.registry import domain_class
-
     if isinstance(value, DomainConfig):
         return value
     kind = value.get("kind") if isinstance(value, Mapping) else None

@@ -7,23 +7,22 @@ meaning with the library that the shipped bases were pretrained on.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import islice
 from typing import Final
 
 import numpy as np
 
 from pbb.config import CorpusConfig, Split
-from pbb.domains.domain import Case, Domain, Draft, Program, ProgramSplit, squeezed
+from pbb.domains.domain import Domain, Draft, Program, ProgramSplit, squeezed
 from pbb.domains.names import fresh_names
 from pbb.domains.registry import domain_of
+from pbb.fair_items import MAX_SHARE_OF_ONE_ANSWER, choose_items
 from pbb.seeds import stream
 
-MAX_SHARE_OF_ONE_ANSWER: Final = 0.2
-"""No constant, and no copy of the input, is right on more than this share of a program's items."""
 MAX_IDLE_PROPOSALS: Final = 20_000
 """So many proposals in a row without a new program: the domain is exhausted."""
 MIN_COMPOSED_ITEMS: Final = 5
@@ -32,6 +31,10 @@ MIN_COMPOSED_ITEMS: Final = 5
 
 class TooFewPrograms(ValueError):
     """The domain, as configured, does not hold as many programs as were asked for."""
+
+
+class NotYourTargets(ValueError):
+    """A program of another's would be a target, since one of the user's own cannot be."""
 
 
 class NoFreeCase(ValueError):
@@ -60,6 +63,10 @@ class Corpus:
         }[split]
 
 
+PassedOver = Callable[[Draft, str], None]
+"""Is told of a draft that is no program of the corpus, and why."""
+
+
 @lru_cache(maxsize=1)
 def library_meanings() -> frozenset[str]:
     """Meanings of the library programs that the shipped bases have seen."""
@@ -69,15 +76,14 @@ def library_meanings() -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def build_corpus(config: CorpusConfig) -> Corpus:
-    """All programs and items of a study. Raises TooFewPrograms.
+    """All programs and items of a study. Raises TooFewPrograms, NotYourTargets.
 
     Splits are drawn targets first, so a study with more acquisition programs has the same targets.
     """
-    domain = domain_of(config.domain)
-    domain.check_targets(config.targets)
-    drafts = distinct_drafts(domain, stream("programs", config.data_seed), library_meanings())
+    domain_of(config.domain).check_targets(config.targets)
+    lost: dict[str, str] = {}
+    fair = _fair_drafts(config, lost)
     names = fresh_names(stream("names", config.data_seed))
-    items = stream("items", config.data_seed)
     sizes: dict[Split, int] = {
         "target": config.targets,
         "validation": config.validation,
@@ -85,7 +91,7 @@ def build_corpus(config: CorpusConfig) -> Corpus:
     }
     try:
         splits = {
-            split: tuple(_program(names, split, drafts, config, items) for _ in range(size))
+            split: tuple(_programs(split, islice(fair, size), names, lost))
             for split, size in sizes.items()
         }
     except TooFewPrograms as error:
@@ -94,21 +100,75 @@ def build_corpus(config: CorpusConfig) -> Corpus:
     return Corpus(config, splits["acquisition"], splits["validation"], splits["target"])
 
 
+def _programs(
+    split: ProgramSplit,
+    drafts: Iterable[tuple[Draft, tuple[int, ...]]],
+    names: Iterator[str],
+    lost: Mapping[str, str],
+) -> Iterator[Program]:
+    """Raises NotYourTargets."""
+    for draft, items in drafts:
+        if split == "target" and draft.own is None and lost:
+            told = "; ".join(f"{own}: {reason}" for own, reason in lost.items())
+            raise NotYourTargets(
+                "a program that is none of your own would be a target in place of one that cannot "
+                f"be: {told}; mend that, or lower programs.targets"
+            )
+        free = tuple(i for i in range(len(draft.cases)) if i not in items)
+        pseudonym = next(names)
+        yield Program(draft.name or pseudonym, split, draft, items, free)
+
+
+def _fair_drafts(
+    config: CorpusConfig, lost: dict[str, str]
+) -> Iterator[tuple[Draft, tuple[int, ...]]]:
+    """Distinct drafts with fair items. Raises TooFewPrograms.
+
+    lost: filled with those of the user's own that are passed over, and why.
+    """
+
+    def passed_over(draft: Draft, reason: str) -> None:
+        if draft.own is not None:
+            lost[draft.own] = reason
+
+    domain, count = domain_of(config.domain), config.items_per_program
+    drawn, rng = stream("programs", config.data_seed), stream("items", config.data_seed)
+    for draft in distinct_drafts(domain, drawn, library_meanings(), passed_over):
+        items = choose_items(draft.cases, count, rng, spare=1, even=domain.even_paths)
+        if items is not None:
+            yield draft, items
+            continue
+        answers = len({squeezed(case.answer) for case in draft.cases})
+        passed_over(
+            draft,
+            f"has no {count} fair items (its {len(draft.cases)} cases have {answers} different "
+            f"answers, and no guess may be right on more than {MAX_SHARE_OF_ONE_ANSWER:.0%} of the "
+            "items); give it inputs with more different answers, or lower items_per_program",
+        )
+
+
 def distinct_drafts(
-    domain: Domain, rng: np.random.Generator, taken: Collection[str]
+    domain: Domain,
+    rng: np.random.Generator,
+    taken: Collection[str],
+    passed_over: PassedOver = lambda draft, reason: None,
 ) -> Iterator[Draft]:
     """Drafts of pairwise different meaning, none of a meaning in `taken`. Raises TooFewPrograms."""
-    seen: set[str] = set(taken)
+    seen: set[str] = set()
     answers: set[tuple[str, ...]] = set()
     idle = 0
     for draft in domain.drafts(rng):
         idle += 1
         if idle > MAX_IDLE_PROPOSALS:
             break
-        if draft is None or draft.meaning in seen:
+        if draft is None:
             continue
         given = tuple(case.answer for case in draft.cases)
-        if given in answers:
+        if draft.meaning in taken:
+            passed_over(draft, "does what a program does that the bases were trained on")
+            continue
+        if draft.meaning in seen or given in answers:
+            passed_over(draft, "answers as another one does")
             continue
         seen.add(draft.meaning)
         answers.add(given)
@@ -124,70 +184,6 @@ def _told(domain: Domain) -> str:
     """The configuration's small fields."""
     fields = domain.config.model_dump(exclude={"kind"})
     return ", ".join(f"{k}={v}" for k, v in fields.items() if len(str(v)) < 40)
-
-
-def _program(
-    names: Iterator[str],
-    split: ProgramSplit,
-    drafts: Iterator[Draft],
-    config: CorpusConfig,
-    rng: np.random.Generator,
-) -> Program:
-    """The next draft for which fair items exist."""
-    even = domain_of(config.domain).even_paths
-    for draft in drafts:
-        items = choose_items(draft.cases, config.items_per_program, rng, spare=1, even=even)
-        if items is not None:
-            free = tuple(i for i in range(len(draft.cases)) if i not in items)
-            pseudonym = next(names)
-            return Program(draft.name or pseudonym, split, draft, items, free)
-    raise AssertionError("distinct_drafts raises before it ends")
-
-
-def choose_items(
-    cases: Sequence[Case], count: int, rng: np.random.Generator, *, spare: int, even: bool
-) -> tuple[int, ...] | None:
-    """Indices of `count` cases, balanced over paths and not guessable; None where none are.
-
-    Paths are visited in turn. even: they differ by at most one item; else a path that runs out of
-    cases is passed over. Every path keeps `spare` cases outside the items, for demonstrations.
-    """
-    by_path: dict[str, list[int]] = {}
-    for i in rng.permutation(len(cases)):
-        by_path.setdefault(cases[i].path, []).append(int(i))
-    waiting = [indices[: len(indices) - spare] for indices in by_path.values()]
-    chosen: list[int] = []
-    guessed = _Guessed(int(MAX_SHARE_OF_ONE_ANSWER * count))
-    while len(chosen) < count and any(waiting):
-        for indices in waiting:
-            if not indices and not even:
-                continue
-            i = next((i for i in indices if guessed.allows(cases[i])), None)
-            if i is None:
-                return None
-            indices.remove(i)
-            chosen.append(i)
-            guessed.add(cases[i])
-            if len(chosen) == count:
-                break
-    return tuple(sorted(chosen)) if len(chosen) == count else None
-
-
-class _Guessed:
-    """How often guessing would pay on the items chosen so far; white space does not count."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._answers: Counter[str] = Counter()
-        self._copies = 0
-
-    def allows(self, case: Case) -> bool:
-        pays = self._answers[squeezed(case.answer)] >= self._most
-        return not pays and not (case.copied and self._copies >= self._most)
-
-    def add(self, case: Case) -> None:
-        self._answers[squeezed(case.answer)] += 1
-        self._copies += case.copied
 
 
 @lru_cache(maxsize=32)

@@ -10,16 +10,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
-from pbb.config import PBB_ARMS, Compositions, RunConfig, TrainStage
+from pbb.config import DECLARED_ARMS, PBB_ARMS, Arm, Compositions, RunConfig, TrainStage
 from pbb.corpus import Corpus, build_corpus, compositions
 from pbb.documents import Document, said, told_apart
 from pbb.domains.domain import Program, squeezed
+from pbb.domains.laws.programs import ASPECTS
 from pbb.domains.laws.training import executes_outer_item
 from pbb.models.encoding import Encoded, Encoder
 
-UNTOLD_ARMS: Final = frozenset({"none", "in_context", "demonstrations"})
+UNTOLD_ARMS: Final = frozenset(get_args(Arm)) - DECLARED_ARMS
 """Arms whose training tells no target's instruction."""
 _WORD: Final = re.compile(r"\w+")
 
@@ -39,13 +40,11 @@ class Check:
 
 def overlaps(corpus: Corpus) -> list[Check]:
     """Names, meanings and answers that two programs share, of one split or of two."""
-    keys: dict[str, Callable[[Program], Hashable]] = {
-        "names shared between programs": lambda p: p.name,
-        "meanings shared between programs": lambda p: p.draft.meaning,
-        "answers shared between programs": lambda p: tuple(c.answer for c in p.draft.cases),
-    }
     programs = (*corpus.target, *corpus.validation, *corpus.acquisition)
-    return [_shared(what, key, programs) for what, key in keys.items()]
+    return [
+        _shared(f"programs that share {aspect} with another", key, programs)
+        for aspect, key in ASPECTS.items()
+    ]
 
 
 def _shared(what: str, key: Callable[[Program], Hashable], programs: tuple[Program, ...]) -> Check:

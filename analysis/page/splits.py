@@ -26,6 +26,7 @@ MEASURES: Final = {
     "novelty": "answers that no demonstration could have shown",
     "diversity": "answers that are both, and that no earlier answer to the program repeats",
     "coverage": "the grammar’s alternatives that its sentences among the answers apply",
+    "ceiling": "what one who draws sentences by the rules would get right",
     "recitation": "instructions recited right",
 }
 """What each measure is a share of; a domain’s own measures stand under their names alone."""

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.functional_validators import PlainValidator
 
 from pbb.domains.domain import DomainConfig
+from pbb.domains.registry import SHIPPED, domain_class
 from pbb.frozen import Frozen
 
 MIN_INPUTS_PER_PATH = 3
@@ -92,15 +93,16 @@ class CiphersConfig(DomainConfig):
 
 
 class GrammarsConfig(DomainConfig):
-    """Random context-free grammars over nonsense terminals, or the user's own.
+    """Random context-free grammars over nonsense terminals, after the user's own.
 
     nonterminals: beside the start symbol. alternatives: of a nonterminal at most, all equally
     likely. depth: levels of nonterminals, the start symbol alone on the first; each is used on the
     level above it. mean_length: the expected length of a sentence in terminals lies within; none
     is longer than four times the upper one. ambiguity: share of grammars of whose sentences some
     have several parses; in the others none that was drawn has. inputs: distinct sentences drawn of
-    each grammar, items and demonstrations. rules: grammars of the user's own in BNF, used instead
-    of random ones; of the other fields only inputs and mean_length's limit then matter.
+    each grammar, items and demonstrations. rules: grammars of the user's own in BNF, to which of
+    the other fields only inputs and mean_length's limit apply; they are drawn before random ones,
+    so that targets come from them.
     """
 
     kind: Literal["grammars"] = "grammars"
@@ -188,7 +190,7 @@ class AlgorithmsConfig(DomainConfig):
         return self
 
 
-BUILT_IN = ("arithmetic", "ciphers", "grammars", "algorithms")
+BUILT_IN = tuple(SHIPPED)
 
 
 def _tag(value: object) -> str:
@@ -198,8 +200,6 @@ def _tag(value: object) -> str:
 
 def _other(value: Any) -> DomainConfig:
     """Through the class that the entry point of this kind names. Raises ValueError."""
-    from pbb.domains.registry import domain_class
-
     if isinstance(value, DomainConfig):
         return value
     kind = value.get("kind") if isinstance(value, Mapping) else None

@@ -69,6 +69,8 @@ class Draft:
     definition, for instance `x`. cases: `config.inputs` of them, distinct in their input (in their
     answer where the domain is sampled). meaning: hash of its behaviour, whatever `inputs` is; equal
     meanings are one program. name: a name to keep instead of a pseudonym; null for a pseudonym.
+    own: of a user's own program, what the user calls it; where it cannot be a target, no other
+    program becomes one in its place.
     """
 
     code: str
@@ -76,6 +78,7 @@ class Draft:
     cases: tuple[Case, ...]
     meaning: str
     name: str | None = None
+    own: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

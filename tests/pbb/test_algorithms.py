@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbb.corpus import choose_items
 from pbb.domains import python_prose
 from pbb.domains.algorithms import Algorithms, source
 from pbb.domains.algorithms.answers import first_literal, same_answer
@@ -20,6 +19,7 @@ from pbb.domains.algorithms.reading import LIBRARY, Tier, library
 from pbb.domains.algorithms.sandbox import Job, run_function, run_functions
 from pbb.domains.configs import AlgorithmsConfig
 from pbb.domains.domain import Draft, Program, squeezed
+from pbb.fair_items import choose_items
 from tests.processes import printed_in_every_process
 
 TIERS: tuple[Tier, ...] = ("easy", "medium", "hard")

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbb.config import CorpusConfig
-from pbb.corpus import Corpus, build_corpus, choose_items, library_meanings
+from pbb.corpus import Corpus, build_corpus, library_meanings
 from pbb.domains.arithmetic.domain import Arithmetic, meaning
 from pbb.domains.configs import ArithmeticConfig
 from pbb.domains.domain import Case, Domain, Draft, Program
 from pbb.domains.names import is_library_name
+from pbb.fair_items import choose_items
 from tests.processes import printed_in_every_process
 
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pbb.config import CorpusConfig
+from pbb.corpus import Corpus, build_corpus
 from pbb.domains.configs import GrammarsConfig
 from pbb.domains.grammars import Grammars
 from pbb.domains.grammars.chart import probability
@@ -129,9 +131,44 @@ def test_grammars_of_the_user_are_drafted_in_their_order() -> None:
         GrammarsConfig(rules=rules)
     rules = (rules[0], rules[1].replace("y,", "'y,' <item>"))
     domain = Grammars(GrammarsConfig(rules=rules, inputs=8))
-    made = list(domain.drafts(stream("test-user")))
+    made = list(itertools.islice(domain.drafts(stream("test-user")), 2))
     assert [read(d.code) for d in made if d] == [read(text) for text in rules]
     assert all(member(read(d.code), c.answer) for d in made if d for c in d.cases)
+
+
+OWN = ("S ::= a S b | c S d | g S h | e", "S ::= x A | y A | z A\nA ::= a A | b A | c")
+AGAIN = "S ::= z B | x B | y B\nB ::= c | b B | a B"
+"""The second once more, under other names."""
+
+
+def corpus_of(rules: tuple[str, ...], **sizes: int) -> Corpus:
+    domain = GrammarsConfig(rules=rules, inputs=12)
+    fields = {"targets": 2, "validation": 2, "acquisition": 4, "items_per_program": 5, **sizes}
+    return build_corpus(CorpusConfig.model_validate({"domain": domain, "data_seed": 4, **fields}))
+
+
+def test_targets_are_the_user_s_and_random_grammars_fill_the_other_splits() -> None:
+    made = corpus_of(OWN)
+    assert [read(p.draft.code) for p in made.target] == [read(text) for text in OWN]
+    rest = (*made.validation, *made.acquisition)
+    assert len(rest) == 6 and all(set(read(p.draft.code).terminals) <= set(SYLLABLES) for p in rest)
+    assert corpus_of(OWN, acquisition=2).target == made.target
+
+
+@pytest.mark.parametrize(
+    ("rules", "sizes", "named"),
+    [
+        (OWN, {"targets": 3}, "3 targets are wanted, and 2 grammars"),
+        ((*OWN, AGAIN), {"targets": 3}, "grammar 3: answers as another"),
+    ],
+)
+def test_no_random_grammar_becomes_a_target_in_a_user_s_place(
+    rules: tuple[str, ...], sizes: dict[str, int], named: str
+) -> None:
+    with pytest.raises(ValueError, match=named):
+        corpus_of(rules, **sizes)
+    made = corpus_of(rules, targets=2)
+    assert {read(p.draft.code) for p in made.target} <= {read(text) for text in rules}
 
 
 @pytest.mark.parametrize(

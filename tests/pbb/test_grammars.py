@@ -16,7 +16,7 @@ from pbb.domains.configs import GrammarsConfig
 from pbb.domains.domain import Draft, Measured, Program, squeezed
 from pbb.domains.grammars import Grammars
 from pbb.domains.grammars.chart import parses, probability, used
-from pbb.domains.grammars.language import GUESSES
+from pbb.domains.grammars.language import GUESSES, MOST_KNOWN, MOST_KNOWN_GIVEN
 from pbb.domains.grammars.membership import member
 from pbb.domains.grammars.rules import Grammar, read
 from pbb.domains.grammars.structure import checked, expected_lengths, levels
@@ -47,6 +47,13 @@ def test_membership_agrees_with_an_independent_parser_on_ten_thousand_strings() 
             assert member(grammar, text) == wanted, (draft.code, text)
             inside += wanted
     assert 5000 < inside < 8000
+
+
+def own(domain: Grammars, name: str) -> Draft:
+    """The draft of the user's first grammar."""
+    (draft,) = itertools.islice(domain.drafts(stream(name)), 1)
+    assert draft is not None
+    return draft
 
 
 @pytest.mark.parametrize("rules", [NESTED, "", "ambiguous"])
@@ -176,7 +183,7 @@ def test_repeating_one_sentence_is_no_diversity() -> None:
 
 def test_coverage_counts_the_alternatives_of_sentences_alone() -> None:
     domain = Grammars(GrammarsConfig(rules=("S ::= a S | b S | c A | d\nA ::= e | f",), inputs=6))
-    (draft,) = filter(None, domain.drafts(stream("test-coverage")))
+    draft = own(domain, "test-coverage")
     asked = program(draft, 3)
 
     def covered(*said: str) -> float:
@@ -188,11 +195,38 @@ def test_coverage_counts_the_alternatives_of_sentences_alone() -> None:
     assert covered("abce", "cf", "d", "x") == 1
 
 
+@pytest.mark.parametrize("rules", ["", "S ::= a S | b S | c A | d\nA ::= e | f S"])
+def test_the_ceiling_is_what_a_perfect_speaker_gets(rules: str) -> None:
+    """One who draws sentences as the rules say, and often says what demonstrations show."""
+    domain = Grammars(GrammarsConfig(rules=(rules,) if rules else (), inputs=12))
+    rng = stream("test-ceiling")
+    for draft in itertools.islice(filter(None, domain.drafts(stream("test-speaker"))), 3):
+        asked, grammar = program(draft, 4), read(draft.code)
+        (ceiling,) = measured(domain.beside(asked, ["", draft.cases[-1].answer]), "ceiling")
+        assert 1 - (MOST_KNOWN_GIVEN if draft.own else MOST_KNOWN) <= ceiling < 1
+        right = [domain.correct(asked, 0, spoken(grammar, rng)) for _ in range(1000)]
+        error = math.sqrt(ceiling * (1 - ceiling) / len(right))
+        assert abs(np.mean(right) - ceiling) < 4.5 * error
+
+
+def spoken(grammar: Grammar, rng: np.random.Generator) -> str:
+    said: list[str] = []
+    waiting: list[str | int] = [0]
+    while waiting:
+        symbol = waiting.pop()
+        if isinstance(symbol, str):
+            said.append(symbol)
+        else:
+            rule = grammar.rules[symbol]
+            waiting += reversed(rule[rng.integers(len(rule))])
+    return " ".join(said)
+
+
 def test_chance_of_a_known_language() -> None:
     """Every string of a and b is a sentence, so chance is what training has not shown."""
     rules = "S ::= a S | b S | a A | b A\nA ::= a B | b B\nB ::= a C | b C\nC ::= a | b"
     domain = Grammars(GrammarsConfig(rules=(rules,), inputs=12))
-    (draft,) = filter(None, domain.drafts(stream("test-chance")))
+    draft = own(domain, "test-chance")
     asked = program(draft, 4)
     lengths = [len(case.answer.split()) for case in draft.cases]
     shown = [len(draft.cases[i].answer.split()) for i in asked.free]
@@ -221,7 +255,6 @@ def test_sentences_that_were_shown_are_never_a_new_one_together() -> None:
 
 def test_every_process_draws_and_judges_the_same() -> None:
     code = """
-from pbb.corpus import TooFewPrograms, composed_cases, compositions
 from pbb.domains.configs import GrammarsConfig
 from pbb.domains.domain import Program
 from pbb.domains.grammars import Grammars

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pbb.config import CorpusConfig
-from pbb.corpus import build_corpus, compositions
+from pbb.corpus import NotYourTargets, build_corpus, compositions
 from pbb.documents import Told, execution_completion, said
 from pbb.domains.algorithms import Algorithms
 from pbb.domains.algorithms.cases import prepare
@@ -170,3 +170,34 @@ def test_for_its_answers_would_not_be_read_back(
         for way in ("cot", "recite")
     }
     assert found != {case.answer}
+
+
+LETTER = own("letter", "t = n // 70\n    return 'abcdefgh'[t]")
+"""Eight answers: enough for its cases, too few for eight items of which none may come twice."""
+OTHERS = (own("thrice", "return 3 * n + 1"), own("square", "return n * n"))
+
+
+def of_own(targets: int, **changes: object) -> CorpusConfig:
+    domain = AlgorithmsConfig(functions=(LETTER, *OTHERS), inputs=24)
+    sizes = {"targets": targets, "validation": 1, "acquisition": 2, "items_per_program": 8}
+    return CorpusConfig.model_validate({"domain": domain, "data_seed": 1, **sizes, **changes})
+
+
+def test_no_library_function_becomes_a_target_in_a_user_s_place() -> None:
+    assert usable((LETTER,)) == {"letter": None}
+    with pytest.raises(NotYourTargets, match=r"letter: has no 8 fair items .* items_per_program"):
+        build_corpus(of_own(3))
+    for config, wanted in (
+        (of_own(2), {"thrice", "square"}),
+        (of_own(3, items_per_program=5), {"letter", "thrice", "square"}),
+    ):
+        assert {program.draft.own for program in build_corpus(config).target} == wanted
+
+
+def test_nor_where_the_bases_know_what_the_user_s_does(
+    monkeypatch: pytest.MonkeyPatch, forgetful: Callable[[], None]
+) -> None:
+    known = {each.meaning for each in prepare(OTHERS[:1], 24)}
+    monkeypatch.setattr("pbb.corpus.library_meanings", lambda: known)
+    with pytest.raises(NotYourTargets, match="thrice: does what a program does that the bases"):
+        build_corpus(of_own(3, items_per_program=5))

@@ -55,18 +55,21 @@ class Algorithms(Domain):
         Raises UnusableFunctions where there are no more, and some that could not be used.
         """
         own = prepare(own_functions(self.config), self.config.inputs)
-        yield from self._in_order(own, rng)
+        yield from (replace(draft, own=name) for name, draft in self._in_order(own, rng))
         shipped = rest_of_library(own, self.config)
-        yield from self._in_order(shipped, rng)
+        yield from (draft for _, draft in self._in_order(shipped, rng))
         if any(each.reason is not None for each in (*own, *shipped)):
             raise UnusableFunctions(
                 f"more programs are wanted than functions can be used: {reasons((*own, *shipped))}"
             )
 
-    def _in_order(self, made: Sequence[Prepared], rng: np.random.Generator) -> Iterator[Draft]:
+    def _in_order(
+        self, made: Sequence[Prepared], rng: np.random.Generator
+    ) -> Iterator[tuple[str, Draft]]:
+        """Names and drafts of those that can be used."""
         usable = [each for each in made if each.reason is None]
         for i in rng.permutation(len(usable)):
-            yield self._draft(usable[i])
+            yield usable[i].name, self._draft(usable[i])
 
     def check_targets(self, count: int) -> None:
         """The library never stands in for a user's function among the targets."""

@@ -1,12 +1,16 @@
 """The domain: a program is a grammar, an execution is a sentence of it that training never showed.
 
 A pointer takes no input, and every sentence of the grammar that no demonstration could have shown
-is right, so answers are sampled and each is judged by membership and novelty.
+is right, so answers are sampled and each is judged by membership and novelty. What could have been
+shown is every case that is no item, whatever n a run takes: so all arms and all n are judged alike.
+Who speaks the language perfectly says one of those now and then, so accuracy has a ceiling below 1,
+the measure `ceiling`: at least 1 - MOST_KNOWN, of a user's grammar 1 - MOST_KNOWN_GIVEN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import ClassVar, Final
@@ -59,19 +63,25 @@ class Grammars(Domain):
     config: GrammarsConfig
 
     def drafts(self, rng: np.random.Generator) -> Iterator[Draft | None]:
-        """Random grammars without end, or the user's in their order.
+        """The user's own in their order, then random ones without end.
 
         Raises GrammarError where one of the user's has too few sentences.
         """
-        if self.config.rules:
-            for number, text in enumerate(self.config.rules, 1):
-                yield self._given(text, f"grammar {number}", rng)
-            return
+        for number, text in enumerate(self.config.rules, 1):
+            yield self._given(text, f"grammar {number}", rng)
         while True:
             wanted = bool(rng.random() < self.config.ambiguity)
             while (draft := self._proposed(rng, ambiguous=wanted)) is None:
                 yield None
             yield draft
+
+    def check_targets(self, count: int) -> None:
+        """A random grammar never stands in for a user's own among the targets."""
+        if self.config.rules and len(self.config.rules) < count:
+            raise GrammarError(
+                f"{count} targets are wanted, and {len(self.config.rules)} grammars of your own "
+                "given as rules; lower programs.targets, or add rules"
+            )
 
     def _given(self, text: str, label: str, rng: np.random.Generator) -> Draft:
         grammar = checked(text, label)
@@ -84,7 +94,7 @@ class Grammars(Domain):
                 f"{MOST_KNOWN_GIVEN:.0%}; lower inputs, raise mean_length, or give the rules more "
                 "alternatives that go on"
             )
-        return _draft(grammar, sentences)
+        return replace(_draft(grammar, sentences), own=label)
 
     def _proposed(self, rng: np.random.Generator, *, ambiguous: bool) -> Draft | None:
         """The next random grammar where it is fair, and ambiguous or not as asked."""
@@ -130,7 +140,8 @@ class Grammars(Domain):
 
         membership: the grammar gives it. novelty: no demonstration could have shown it. diversity:
         both, and no earlier answer was the same. coverage, of all answers together: the share of
-        the grammar's alternatives that parses of its sentences among them apply.
+        the grammar's alternatives that parses of its sentences among them apply. ceiling, whatever
+        was said: the accuracy to be expected of one who draws sentences by the rules.
         """
         grammar, shown = _grammar(program), _shown(program)
         met: set[str] = set()
@@ -144,6 +155,7 @@ class Grammars(Domain):
                 yield Measured(measure, item, holds, float(holds))
         share = len(applied) / sum(map(len, grammar.rules))
         yield Measured("coverage", 0, share == 1, share)
+        yield Measured("ceiling", 0, False, 1 - _known(grammar, sorted(shown)))
 
 
 def _draft(grammar: Grammar, sentences: Sequence[str]) -> Draft:
@@ -161,7 +173,7 @@ def _shown(program: Program) -> frozenset[str]:
 
 
 def _known(grammar: Grammar, sentences: Sequence[str]) -> float:
-    """Probability that a sentence drawn afresh is among these."""
+    """Probability that a sentence drawn afresh is among these, white space aside."""
     return sum(probability(grammar, squeezed(each)) for each in sentences)
 
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from pbb.config import CorpusConfig
-from pbb.corpus import MAX_SHARE_OF_ONE_ANSWER, build_corpus, library_meanings
+from pbb.corpus import build_corpus, library_meanings
 from pbb.domains.domain import CUE, Case, Draft, Program, squeezed
 from pbb.domains.laws.subject import Subject, with_acquisition
 from pbb.domains.registry import domain_class, domain_of
+from pbb.fair_items import MAX_SHARE_OF_ONE_ANSWER
 from pbb.seeds import stream
 
 PROPOSALS: Final = 24
+ASPECTS: Final[Mapping[str, Callable[[Program], Hashable]]] = MappingProxyType(
+    {
+        "a name": lambda program: program.name,
+        "a meaning": lambda program: program.draft.meaning,
+        "all answers": lambda program: tuple(case.answer for case in program.draft.cases),
+    }
+)
+"""What belongs to one program alone, of whatever split."""
 
 
 def configuration(subject: Subject) -> Iterator[str]:
@@ -36,15 +46,10 @@ def configuration(subject: Subject) -> Iterator[str]:
 
 def disjoint_splits(subject: Subject) -> Iterator[str]:
     """No two programs of any split share name, meaning or answers, and none is in the library."""
-    aspects: dict[str, Callable[[Program], object]] = {
-        "name": lambda program: program.name,
-        "meaning": lambda program: program.draft.meaning,
-        "vector of answers": lambda program: tuple(case.answer for case in program.draft.cases),
-    }
-    for aspect, of in aspects.items():
+    for aspect, of in ASPECTS.items():
         for value, count in Counter(map(of, subject.programs)).items():
             if count > 1:
-                yield f"{count} programs have the {aspect} {value!r}; it must be of one alone"
+                yield f"{count} programs share {aspect}, {value!r}; it must be of one alone"
     known = library_meanings()
     for program in subject.programs:
         if not program.draft.meaning:

@@ -138,7 +138,8 @@ def _study_checked(source: str, steps: int) -> bool:
 
     study = _study(source, smoke=False)
     if isinstance(study.domain, AlgorithmsConfig):
-        return _told(source, _functions_checked(source, study.domain))
+        if not _told(source, _functions_checked(source, study.domain)):
+            return False
     found: dict[tuple[str, str], Trial] = {}
     for trial in make_plan(study).trials:
         found.setdefault((trial.config.curriculum, trial.config.arm), trial)

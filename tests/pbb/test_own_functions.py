@@ -101,6 +101,27 @@ def drafts(config: AlgorithmsConfig) -> list[Draft]:
     return [draft for draft in (next(made) for _ in config.functions[:4]) if draft is not None]
 
 
+@pytest.mark.parametrize("gap", ["", "\n"])
+def test_a_statement_tells_no_call_that_the_docstring_shows(folder: Path, gap: str) -> None:
+    """With or without a blank line before it: the call and its answer are an item's."""
+    shown = f'''def twice(n):
+    """Twice a number,
+    and nothing more.
+{gap}    >>> twice(21)
+    42
+    """
+    return n + n
+
+
+def inputs(rng):
+    return (rng.randint(0, 99),)
+'''
+    (folder / "twice.py").write_text(shown)
+    config = embed(AlgorithmsConfig(folder=str(folder)), Path())
+    (found,) = [each for each in config.functions if each.name == "twice"]
+    assert found.statement == "Twice a number, and nothing more."
+
+
 def test_of_five_functions_with_a_bad_one_four_can_be_used(folder: Path) -> None:
     found = rows(check_folder(folder, 24))
     good = {"price", "digits", "shout", "letters"}

@@ -169,3 +169,12 @@ def test_a_studys_own_functions_are_checked_and_so_are_files_that_give_none(
     assert run(monkeypatch, "data", "check", tmp_path / "own.yaml") == 1
     shown = capsys.readouterr().out
     assert all(w in shown for w in ("ok: double", "WRONG: forever", "WRONG: broken.py", "1 of 3"))
+
+
+def test_documents_of_a_study_of_functions_are_checked_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert run(monkeypatch, "data", "check", "algorithms", "--steps", "2") == 0
+    shown = capsys.readouterr().out
+    assert shown.count("there must be none of these") == 6  # five arms, and the base as it ships
+    assert "that hold an evaluated item" in shown

@@ -180,8 +180,9 @@ def _as_inputs(text: str, module: ast.Module, generator: ast.FunctionDef) -> str
 
 
 def _first_paragraph(docstring: str) -> str:
-    paragraph = docstring.strip().split("\n\n")[0]
-    return "" if paragraph.startswith(">>>") else " ".join(paragraph.split())
+    """Up to the first blank line or call that is shown: a statement tells no answer."""
+    paragraph = re.split(r"\n\s*\n|^\s*>>>", docstring.strip(), maxsplit=1, flags=re.MULTILINE)[0]
+    return " ".join(paragraph.split())
 
 
 def _shown(docstring: str, name: str) -> tuple[str, ...]:

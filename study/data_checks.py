@@ -17,7 +17,7 @@ from pbb.corpus import Corpus, build_corpus, compositions
 from pbb.documents import Document, said, told_apart
 from pbb.domains.domain import Program, squeezed
 from pbb.domains.laws.programs import ASPECTS
-from pbb.domains.laws.training import executes_outer_item
+from pbb.domains.laws.training import executes_outer_item, tells_target
 from pbb.models.encoding import Encoded, Encoder
 
 UNTOLD_ARMS: Final = frozenset(get_args(Arm)) - DECLARED_ARMS
@@ -74,6 +74,7 @@ class Leaks:
         faults: dict[str, Callable[[Encoded], bool]] = {
             "training documents that hold an evaluated item": self._holds_item,
             "training documents that name a program kept from them": self._names_hidden,
+            "training documents that tell a target beside their own program": self._tells_another,
             "training documents whose loss is not on the completion": self._masked_wrongly,
         }
         if run.arm in PBB_ARMS or run.arm == "in_context":
@@ -111,6 +112,9 @@ class Leaks:
     def _names_hidden(self, encoded: Encoded) -> bool:
         text = encoded.document.prompt + encoded.document.completion
         return not self._hidden.isdisjoint(_WORD.findall(text))
+
+    def _tells_another(self, encoded: Encoded) -> bool:
+        return tells_target(self._corpus, encoded.document) is not None
 
     def _masked_wrongly(self, encoded: Encoded) -> bool:
         ids, learnt = encoded.ids, encoded.ids[encoded.n_prompt :]

@@ -12,7 +12,7 @@ import yaml
 
 from pbb.config import RunConfig
 from pbb.corpus import Corpus, build_corpus, compositions
-from pbb.documents import Document, Told, execution_completion, execution_prompt
+from pbb.documents import Document, Told, declaration, execution_completion, execution_prompt
 from pbb.domains.domain import Domain, Program
 from pbb.models.encoding import Encoded, Encoder
 from pbb.models.registry import resolve
@@ -157,6 +157,18 @@ def test_a_program_kept_from_training_is_found_by_its_name(encoder: Encoder) -> 
     named = encoder(replace(one, completion=f"{one.completion} {hidden}"))
     assert failing(leaks_of(chosen, encoder), named) == [
         "training documents that name a program kept from them"
+    ]
+
+
+def test_a_target_told_beside_another_program_is_found_under_any_name(encoder: Encoder) -> None:
+    chosen = trial("none")
+    corpus = build_corpus(chosen.config.corpus)
+    target, own = corpus.target[0], encoded(chosen, encoder)[0].document
+    inner = declaration(corpus.domain, "helper", target.draft, Told(), "{name}")
+    lines = [f"    {line}" for line in "".join(inner).split("\n")[1:]]
+    helper = encoder(replace(own, completion="\n".join(["", *lines, "    return x"])))
+    assert failing(leaks_of(chosen, encoder), helper) == [
+        "training documents that tell a target beside their own program"
     ]
 
 

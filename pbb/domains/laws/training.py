@@ -11,6 +11,7 @@ from pbb.config import (
     DECLARED_ARMS,
     PBB_ARMS,
     Arm,
+    CorpusConfig,
     PlaceboDeclarations,
 )
 from pbb.corpus import Corpus, build_corpus
@@ -64,7 +65,8 @@ def no_leakage(subject: Subject) -> Iterator[str]:
     """
     for corpus, document in training(subject, ARMS):
         yield from _items_shown(corpus, document)
-        yield from _targets_told(corpus, document)
+        if told := tells_target(corpus, document):
+            yield f"a document of {document.program} tells the target {told}: {document}"
     for corpus, document in training(subject, tuple(sorted(PBB_ARMS))):
         yield from _targets_executed(corpus, document)
     undeclared = tuple(sorted(set(PBB_ARMS) - DECLARED_ARMS | {"in_context"}))
@@ -104,27 +106,31 @@ def executes_outer_item(domain: Domain, program: Program, i: int) -> bool:
     return any(squeezed(outer.draft.cases[k].input) in passed for k in outer.items)
 
 
-def _targets_told(corpus: Corpus, document: Document) -> Iterator[str]:
-    """Whole instructions with their opening, under whatever name, in a document of another one."""
+def tells_target(corpus: Corpus, document: Document) -> str | None:
+    """The target whose whole instruction, under whatever name, is in a document of another one."""
     if document.kind == "placebo":  # which is meant to
-        return
+        return None
     own = document.program.split(".")
     text = _stripped(f"{document.prompt}{document.completion}")
-    for target in corpus.target:
-        if target.name not in own and any(each.search(text) for each in _tellings(corpus, target)):
-            yield f"a document of {document.program} tells the target {target.name}: {document}"
+    for name, wordings in _tellings(corpus.config).items():
+        if name not in own and any(wording.search(text) for wording in wordings):
+            return name
+    return None
 
 
-@lru_cache(maxsize=256)
-def _tellings(corpus: Corpus, program: Program) -> tuple[re.Pattern[str], ...]:
-    """What finds each wording of an instruction in a text without margins."""
-    way = corpus.config.representation
-    found = []
-    for phrasing in range(corpus.domain.phrasings[way]):
-        told = instruction_text(corpus.domain, program, Told(way, phrasing), "{name}")
-        lines = _stripped(told.partition("\n")[2])
-        found.append(re.compile(_ANY_NAME.join(map(re.escape, lines.split(program.name)))))
-    return tuple(found)
+@lru_cache(maxsize=8)
+def _tellings(config: CorpusConfig) -> dict[str, tuple[re.Pattern[str], ...]]:
+    """Target -> what finds each wording of its instruction in a text without margins."""
+    corpus, way = build_corpus(config), config.representation
+    found = {}
+    for program in corpus.target:
+        told = (
+            instruction_text(corpus.domain, program, Told(way, phrasing), "{name}")
+            for phrasing in range(corpus.domain.phrasings[way])
+        )
+        lines = (_stripped(text.partition("\n")[2]).split(program.name) for text in told)
+        found[program.name] = tuple(re.compile(_ANY_NAME.join(map(re.escape, w))) for w in lines)
+    return found
 
 
 def _stripped(text: str) -> str:

@@ -137,9 +137,9 @@ def _study_checked(source: str, steps: int) -> bool:
     from study.plan import make_plan
 
     study = _study(source, smoke=False)
-    if isinstance(study.domain, AlgorithmsConfig):
-        if not _told(source, _functions_checked(source, study.domain)):
-            return False
+    own = study.domain if isinstance(study.domain, AlgorithmsConfig) else None
+    if own is not None and not _told(source, _functions_checked(source, own)):
+        return False
     found: dict[tuple[str, str], Trial] = {}
     for trial in make_plan(study).trials:
         found.setdefault((trial.config.curriculum, trial.config.arm), trial)

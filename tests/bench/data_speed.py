@@ -33,7 +33,7 @@ from pbb.config import (
     Source,
     TrainStage,
 )
-from pbb.corpus import Corpus, TooFewPrograms, build_corpus
+from pbb.corpus import Corpus, NoFreeCase, TooFewPrograms, build_corpus
 from pbb.curricula import compile_run
 from pbb.documents import Document
 from pbb.domains.configs import BUILT_IN, ArithmeticConfig
@@ -42,7 +42,7 @@ from pbb.models.adapters import Attached
 from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
 from pbb.models.registry import resolve
-from pbb.sampling import NoDocuments, source_documents, step_documents
+from pbb.sampling import source_documents, step_documents
 from pbb.seeds import stream
 from pbb.training.feed import Feed
 from pbb.training.loop import train_steps
@@ -92,7 +92,7 @@ def sources(corpus: Corpus) -> dict[str, Source]:
     composed = Compositions(split="acquisition", formats=formats)
     try:
         next(documents(composed, corpus))
-    except (TooFewPrograms, NoDocuments):
+    except (TooFewPrograms, NoFreeCase):
         return found
     return found | {"composition": composed}
 

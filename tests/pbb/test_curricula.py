@@ -11,13 +11,17 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+<<<<<<< ours
 from pbb.config import PBB_ARMS, Arm, Compositions, Curriculum, RlStage, RunConfig, TrainStage
 from pbb.corpus import build_corpus
+=======
+from pbb.config import PBB_ARMS, Arm, Compositions, Curriculum, RunConfig, TrainStage
+from pbb.corpus import NoFreeCase, build_corpus
+>>>>>>> theirs
 from pbb.curricula import compile_run
 from pbb.documents import Document
 from pbb.domains.domain import Program
 from pbb.sampling import (
-    NoDocuments,
     demonstration_inputs,
     deranged,
     source_documents,
@@ -227,7 +231,7 @@ def test_compositions_of_which_every_case_is_evaluated_are_refused(
     def none_free(*_: object) -> tuple[Program, ...]:
         return tuple(replace(p, free=()) for p in build_corpus(CORPUS).acquisition)
 
-    monkeypatch.setattr("pbb.sampling.compositions", none_free)
+    monkeypatch.setattr("pbb.corpus.compositions", none_free)
     source = Compositions(split="acquisition", formats=("cot",))
-    with pytest.raises(NoDocuments, match=r"train\.compositions"):
+    with pytest.raises(NoFreeCase, match=r"train\.compositions"):
         source_documents(source, build_corpus(CORPUS), 1, stream("test"))

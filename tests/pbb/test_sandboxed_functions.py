@@ -121,6 +121,34 @@ def f(x, kept=[]):
     assert [row.answer for row in ran] == ["([1], [1])", "([2], [2])"]
 
 
+SHARED = {
+    "a class": "from collections import Counter\ndef f(x):\n    Counter.seen = x\n",
+    "by another name": "from collections import Counter as C\ndef f(x):\n    C.seen += x\n",
+    "of a module": "import heapq\ndef f(x):\n    heapq.merge.seen = x\n",
+    "in a loop": "from re import sub\ndef f(x):\n    for sub.seen in [x]:\n        pass\n",
+    "deleted": "from copy import copy\ndef f(x):\n    del copy.seen\n",
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_what_calls_share_is_not_changed_by_its_name(case: str) -> None:
+    (ran,) = sandbox.run_function(SHARED[case], "f", ["1"])
+    assert ran.answer is None
+    assert "refused: changes" in str(ran.error)
+
+
+def test_classes_of_a_source_s_own_keep_nothing() -> None:
+    source = """
+class Seen:
+    count = 0
+def f(x):
+    Seen.count += x
+    return Seen.count
+"""
+    ran = sandbox.run_function(source, "f", ["1", "2"])
+    assert [row.answer for row in ran] == ["1", "2"]
+
+
 def test_one_bad_call_leaves_the_others() -> None:
     source = """
 def f(n):
@@ -166,8 +194,9 @@ def f(n):
 KEPT = """
 from collections import Counter
 def f(n):
-    old = Counter.n if n else 0
-    Counter.n = n
+    kept = Counter
+    old = kept.n if n else 0
+    kept.n = n
     return old
 """
 

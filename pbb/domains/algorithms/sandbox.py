@@ -122,7 +122,10 @@ def run_function(
 ) -> tuple[Ran, ...]:
     """One Ran for each call; a source that is refused gives an error for each.
 
-    Each call loads the source anew, so none sees what another left behind. Raises SandboxError.
+    Each call loads the source anew, so none sees what another bound there. What is imported is
+    shared: screening refuses to set an attribute of it by its name, and a change by another way
+    (`c = Counter; c.seen = 1`) is seen by later calls, which `deterministic` then tells.
+    Raises SandboxError.
     """
     return run_functions([Job(source, name, tuple(calls))], limits, hash_seed=hash_seed)[0]
 

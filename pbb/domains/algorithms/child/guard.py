@@ -34,7 +34,7 @@ def _import(
 ) -> ModuleType:
     if level or name not in MODULES:
         raise ImportError(f"{name} may not be imported")
-    module = ModuleType(name)  # a new one each time: what a run changes in it is gone with the run
+    module = ModuleType(name)  # a new one each time: what a run binds in it is gone with the run
     for each in MODULES[name]:
         setattr(module, each, getattr(_ORIGINALS[name], each))
     return module

@@ -51,8 +51,9 @@ def refusal(source: str, name: str) -> str | None:
     if not any(isinstance(each, ast.FunctionDef) and each.name == name for each in tree.body):
         return f"defines no function {name!r} at its top level"
     bound = _bound(tree)
+    imported = _imported(tree) - bound
     for node in ast.walk(tree):
-        wrong = _node_refusal(node, bound)
+        wrong = _node_refusal(node, bound) or _change_refusal(node, imported)
         if wrong:
             return f"{wrong}, line {getattr(node, 'lineno', '?')}"
     return None
@@ -69,6 +70,28 @@ def _bound(tree: ast.AST) -> frozenset[str]:
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
     return frozenset(names)
+
+
+def _imported(tree: ast.AST) -> frozenset[str]:
+    """Names that stand for what the source imports."""
+    return frozenset(
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    )
+
+
+def _change_refusal(node: ast.AST, imported: frozenset[str]) -> str | None:
+    """An attribute set on a class or function of a library: the next call would find it there."""
+    if not isinstance(node, ast.Attribute) or isinstance(node.ctx, ast.Load):
+        return None
+    owner = node.value
+    while isinstance(owner, ast.Attribute):
+        owner = owner.value
+    if isinstance(owner, ast.Name) and owner.id in imported:
+        return f"changes {ast.unparse(node)[:MAX_NAME_CHARS]}, which it imports"
+    return None
 
 
 def _node_refusal(node: ast.AST, bound: frozenset[str]) -> str | None:

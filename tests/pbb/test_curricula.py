@@ -11,13 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-<<<<<<< ours
 from pbb.config import PBB_ARMS, Arm, Compositions, Curriculum, RlStage, RunConfig, TrainStage
-from pbb.corpus import build_corpus
-=======
-from pbb.config import PBB_ARMS, Arm, Compositions, Curriculum, RunConfig, TrainStage
 from pbb.corpus import NoFreeCase, build_corpus
->>>>>>> theirs
 from pbb.curricula import compile_run
 from pbb.documents import Document
 from pbb.domains.domain import Program

@@ -14,6 +14,7 @@ from typing import Any
 from analysis.costs import read_costs
 from analysis.errors import BadInput
 from analysis.learning import loss_by_step
+from analysis.nuisances import read_choices
 from analysis.page.render import Beside, render
 from analysis.results import Analysis, analyse, rates_frame
 from analysis.sentences import headline_sentences
@@ -40,7 +41,8 @@ def write_report(source: Path, out: Path | None = None) -> ReportPaths:
     folder = by_default if out is None else out
     analysis = analyse(source)
     rates = rates_frame(analysis.results)
-    beside = Beside(read_costs(source), loss_by_step(source) if source.is_dir() else None)
+    losses = loss_by_step(source) if source.is_dir() else None
+    beside = Beside(read_costs(source), losses, read_choices(source))
     page = render(analysis, beside, title=_title(analysis, source))
     paths = ReportPaths(
         folder / "report.html",

@@ -72,7 +72,9 @@ def kinds_of(point: Factors) -> tuple[Kind, ...]:
 
 
 def tuned_values(point: Factors, chosen: Chosen) -> dict[str, float]:
-    """The values chosen for a run's groups; empty where none is chosen."""
+    """The values chosen for a run's groups; empty where none is chosen, or nothing is trained."""
+    if point["curriculum"] == "none":
+        return {}
     model, weights = str(point["model"]), weights_of(point)
     own = [Group(model, weights, kind) for kind in kinds_of(point)]
     first = next((group for group in own if group in chosen), own[0])

@@ -40,6 +40,8 @@ class Collector:
         self.rows: dict[str, dict[str, Any]] = {
             row["trial"]: row for row in read_trials(folder.trials)
         }
+        self._ended: set[str] = set()
+        """Trials that ended in this launch; tpe may propose whole numbers twice."""
         self.run: set[str] = set()
         """Stages that this launch ran."""
 
@@ -50,7 +52,10 @@ class Collector:
         return ended and is_parquet(self._folder.items(trial.id))
 
     def finished(self, end: TrialEnd) -> None:
-        """Write the trial's item rows, then its trial row."""
+        """Write the trial's item rows, then its trial row. Told again, it has ended already."""
+        if end.trial.id in self._ended:
+            return
+        self._ended.add(end.trial.id)
         end = self._whole(end)
         accuracy = None
         if end.result.status is Status.OK:

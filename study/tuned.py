@@ -32,14 +32,15 @@ TUNED_SCHEMA: Final[dict[str, pl.DataType]] = {
     "device_s": pl.Float64(),
     "chosen": pl.Boolean(),
 }
-"""One row a group and proposal. weights: `lora` or `all`. arms: `instruction`, `demonstrations` or
-`every`. nuisances: canonical JSON. score: mean over runs of the share of items of validation
-programs answered right; least and greatest of these runs. A run that diverged counts 0. device_s:
-what its runs were charged with."""
+"""One row a group and distinct proposal. weights: `lora` or `all`. arms: `instruction`,
+`demonstrations` or `every`. nuisances: canonical JSON. score: mean over runs of the share of items
+of validation programs answered right; least and greatest of these runs. A run that diverged counts
+0. device_s: what its runs were charged with."""
 
 Row = Mapping[str, Any]
 _CHARGED: Final = ("startup_device_s", "train_device_s", "evaluate_device_s", "idle_device_s")
-_CONCLUSIVE: Final = frozenset({Status.OK.value, Status.DIVERGED.value})
+CONCLUSIVE: Final = frozenset({Status.OK.value, Status.DIVERGED.value})
+"""How trials end that say something about what was proposed."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def whole_proposals(trials: Iterable[Row], runs: int) -> list[Proposal]:
     """
     ended: dict[str, list[Row]] = defaultdict(list)
     for row in trials:
-        if row["status"] in _CONCLUSIVE:
+        if row["status"] in CONCLUSIVE:
             ended[row["nuisances"]].append(row)
     return [Proposal(json.loads(text), rows) for text, rows in ended.items() if len(rows) == runs]
 
@@ -130,12 +131,14 @@ def read_tuned(path: Path, study: Study) -> dict[Group, list[Row]]:
     return {
         group: found[group]
         for group in groups(study)
-        if len(found[group]) == study.tune.trials
-        and all(
-            json.loads(row["nuisances"]).keys() == paths_of(study.tune, group).keys()
-            for row in found[group]
-        )
+        if _is_whole(found[group], set(paths_of(study.tune, group)))
     }
+
+
+def _is_whole(rows: Sequence[Row], paths: set[str]) -> bool:
+    """One proposal was chosen, and all are of these nuisances."""
+    told = [json.loads(row["nuisances"]).keys() == paths for row in rows]
+    return all(told) and sum(row["chosen"] for row in rows) == 1
 
 
 def read_chosen(path: Path, study: Study) -> dict[Group, dict[str, float]]:

@@ -16,8 +16,15 @@ from search_spaces.study_file import Study
 from search_spaces.tuning import groups, tuning_study
 from study.collector import Collector
 from study.folder import StudyFolder, held_folder
-from study.trials import read_trials
-from study.tuned import read_chosen, read_tuned, tuned_rows, whole_proposals, write_tuned
+from study.trials import read_trials, write_trials
+from study.tuned import (
+    CONCLUSIVE,
+    read_chosen,
+    read_tuned,
+    tuned_rows,
+    whole_proposals,
+    write_tuned,
+)
 
 RunStudy = Callable[[Study, StudyFolder], Collector]
 """Brings a study of the design tpe to its end in its folder."""
@@ -42,14 +49,14 @@ def tune(study: Study, folder: StudyFolder, run: RunStudy) -> Tuned:
             continue
         search = tuning_study(study, group, read_chosen(folder.tuned, study))
         with held_folder(folder.tuning, search) as own:
+            _forget_failures(own)
             collector = run(search, own)
         stages |= collector.run
         trials = collector.rows.values()
+        lost = sum(row["status"] not in CONCLUSIVE for row in trials)
+        if lost:
+            return Tuned({}, lost, frozenset(stages))
         whole = whole_proposals(trials, len(enumerate_space(search)))
-        if len(whole) < _budget(study):
-            ended = Counter(row["status"] for row in trials)
-            lost = ended.total() - ended[Status.OK.value] - ended[Status.DIVERGED.value]
-            return Tuned(read_chosen(folder.tuned, study), lost, frozenset(stages))
         if all(each.diverged == len(each.rows) for each in whole):
             raise StudyError(
                 f"study {study.name!r}: every proposal for {group} diverged, so none can be "
@@ -57,7 +64,16 @@ def tune(study: Study, folder: StudyFolder, run: RunStudy) -> Tuned:
             )
         before = [row for rows in tuned.values() for row in rows]
         write_tuned(folder.tuned, [*before, *tuned_rows(group, whole)])
-    return Tuned(read_chosen(folder.tuned, study), 0, frozenset(stages))
+    chosen = read_chosen(folder.tuned, study)
+    assert chosen.keys() == set(groups(study)), "nothing is measured before all is chosen"
+    return Tuned(chosen, 0, frozenset(stages))
+
+
+def _forget_failures(folder: StudyFolder) -> None:
+    """What failed in an earlier launch says nothing of what was proposed, and is proposed anew."""
+    rows = read_trials(folder.trials)
+    if any(row["status"] not in CONCLUSIVE for row in rows):
+        write_trials(folder.trials, [row for row in rows if row["status"] in CONCLUSIVE])
 
 
 def _budget(study: Study) -> int:

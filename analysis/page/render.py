@@ -13,6 +13,7 @@ from analysis.costs import Costs
 from analysis.figures.drawing import TEMPLATE
 from analysis.figures.forest import in_order
 from analysis.intervals import BOOTSTRAP_SEED, DRAWS
+from analysis.nuisances import Choice
 from analysis.page.blocks import block
 from analysis.page.findings import findings_table
 from analysis.page.knowledge import knowledge_section
@@ -43,6 +44,7 @@ class Beside:
 
     costs: Costs | None
     losses: pl.DataFrame | None
+    choices: tuple[Choice, ...] = ()
 
 
 def render(analysis: Analysis, beside: Beside, *, title: str) -> str:
@@ -72,6 +74,7 @@ def render(analysis: Analysis, beside: Beside, *, title: str) -> str:
         "retention": retention_section(analysis.retention, packs),
         "splits": splits_section(analysis, packs),
         "gallery": gallery_section(analysis),
+        "choices": beside.choices,
         "method": {"draws": DRAWS, "seed": BOOTSTRAP_SEED},
     }
     scripts = {"plotly": get_plotlyjs(), "page": source("report.js")}

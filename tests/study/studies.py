@@ -116,8 +116,11 @@ def tuned_study(name: str = "tuned", **changes: Any) -> Study:
     return small_study(name, **{"factors": [grid], "tune": tune, **changes})
 
 
-def tuned_together(name: str = "together") -> Study:
-    """Steps, which all arms of a comparison share, are tuned beside the learning rate."""
+def tuned_together(name: str = "together", **changes: Any) -> Study:
+    """Steps, which all arms of a comparison share, are tuned beside the learning rate.
+
+    changes: replace factors.
+    """
     grid = {
         "model": "tiny",
         "acquisition": 8,
@@ -126,6 +129,7 @@ def tuned_together(name: str = "together") -> Study:
         "demonstration_format": "trace",
         "response_format": "cot",
         "seed": [1, 2],
+        **changes,
     }
     ranges = {
         "stage2.peak_lr": {"low": 1e-3, "high": 2e-2, "log": True},

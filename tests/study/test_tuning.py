@@ -10,6 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from analysis.nuisances import read_choices
+from analysis.report import write_report
 from analysis.results import rates_json
 from pbb.config import EvaluateStage, Stage, TrainStage
 from pbb.records import StageOutcome
@@ -183,6 +185,20 @@ def test_arms_tuned_apart_are_one_comparison(
     assert rows["cell"].n_unique() == rows.select(cells).unique().height
 
 
+def test_the_report_says_what_was_chosen(
+    launched: tuple[Study, LaunchResult], tmp_path: Path
+) -> None:
+    study, result = launched
+    chosen = read_chosen(StudyFolder(result.folder).tuned, study)
+    told = {each.group: dict(each.values) for each in read_choices(result.folder)}
+    assert told == {str(group): values for group, values in chosen.items()}
+    page = write_report(result.folder, tmp_path).html.read_text()
+    assert "How nuisances were chosen" in page
+    for group, values in chosen.items():
+        assert str(group) in page
+        assert f"{values.get('stage2.peak_lr', values.get('stage2.steps')):.4g}" in page
+
+
 def test_a_relaunch_runs_nothing_and_keeps_every_byte(
     launched: tuple[Study, LaunchResult],
 ) -> None:
@@ -293,6 +309,22 @@ def test_a_group_in_which_all_diverged_is_told(
     monkeypatch.setenv("FAKE_ENGINE_DIVERGE", "stage2")
     with pytest.raises(StudyError, match=r"every proposal for tiny, .* diverged.*ranges"):
         run(tuned_study(), tmp_path)
+
+
+def test_whole_numbers_that_are_proposed_twice_are_run_once(tmp_path: Path) -> None:
+    ranges = {"stage2.steps": {"low": 30, "high": 31}, "stage2.peak_lr": {"low": 1e-3, "high": 1.0}}
+    study = tuned_study(tune={"nuisances": ranges, "trials": 4, "seeds": [101]})
+    result = run(study, tmp_path)
+    assert result.failed == 0
+    own = table(result).filter(arms="every", weights="lora")
+    assert {json.loads(text)["stage2.steps"] for text in own["nuisances"]} == {30, 31}
+    assert own.height == 2
+    assert own["chosen"].sum() == 1
+    assert own["device_s"].min() > 0  # type: ignore[operator]
+    assert set(
+        table(result).filter(pl.col("arms") != "every").group_by("arms", "weights").len()["len"]
+    ) == {4}
+    assert run(study, tmp_path).stages_run == 0
 
 
 def test_another_tuning_is_another_study(tmp_path: Path) -> None:

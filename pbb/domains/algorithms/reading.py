@@ -3,8 +3,8 @@
 In a .py file every top-level function is a program, unless its name begins with `_`. Its inputs
 come from a generator, `inputs_<name>(rng)` (or `inputs(rng)` where the file has one function);
 else from `EXAMPLES = {"<name>": ["[1, 2], 3"]}`; else from `>>> name([1, 2], 3)` in its docstring.
-The docstring's first paragraph states the problem. A JSONL file has an object a line, with the keys
-of FunctionSource. The library that ships is such a folder.
+The docstring's first paragraph states the problem, and ends where an example begins. A JSONL file
+has an object a line, with the keys of FunctionSource. The library that ships is such a folder.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from pbb.domains.algorithms.source import NotAProgram, needs, parsed
+from pbb.domains.algorithms.source import NO_EXAMPLES, NotAProgram, needs, parsed, shown_call
 from pbb.domains.configs import AlgorithmsConfig, FunctionSource
 
 MAX_FOLDER_BYTES: Final = 1_000_000
@@ -70,7 +71,19 @@ def read_folder(path: Path) -> Found:
                 refusals.append(each)
             else:
                 functions[each.name] = each
-    return tuple(functions.values()), tuple(refusals)
+    executing = tuple(_executing(functions))
+    silent = [name for name in functions if name not in {each.where for each in executing}]
+    return tuple(functions[name] for name in silent), (*refusals, *executing)
+
+
+def _executing(functions: Mapping[str, FunctionSource]) -> Iterator[Refusal]:
+    """Those whose statement shows a call of another: that one may be a target."""
+    for function in functions.values():
+        for name in (each for each in functions if each != function.name):
+            shown = shown_call(function.statement, name)
+            if shown:
+                yield Refusal(function.name, f"its statement holds {shown}: {NO_EXAMPLES}")
+                break
 
 
 def embed(config: AlgorithmsConfig, base: Path) -> AlgorithmsConfig:
@@ -180,9 +193,10 @@ def _as_inputs(text: str, module: ast.Module, generator: ast.FunctionDef) -> str
 
 
 def _first_paragraph(docstring: str) -> str:
-    """Up to the first blank line or call that is shown: a statement tells no answer."""
-    paragraph = re.split(r"\n\s*\n|^\s*>>>", docstring.strip(), maxsplit=1, flags=re.MULTILINE)[0]
-    return " ".join(paragraph.split())
+    """Up to a blank line or an example: what a call gives is no part of the problem."""
+    lines = map(str.strip, docstring.strip().splitlines())
+    told = takewhile(lambda line: line and not line.startswith(">>>"), lines)
+    return " ".join(" ".join(told).split())
 
 
 def _shown(docstring: str, name: str) -> tuple[str, ...]:

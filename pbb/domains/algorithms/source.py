@@ -15,12 +15,16 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
+from pbb.domains.algorithms.answers import arguments
 from pbb.domains.algorithms.child.screening import text_refusal
 
 PLACEHOLDER: Final = "program_"
 """The function's name until it is given one."""
 MAX_INSTRUCTION_CHARS: Final = 4_000
 """Of a function on its own; a longer one fits no base's context beside a trace."""
+NO_EXAMPLES: Final = "an instruction shows no execution; give examples after >>>, below it"
+MAX_SHOWN_CHARS: Final = 200
+"""Of the arguments of a call in a statement: longer ones are not looked for."""
 _NOT_OURS: Final = (ast.Constant, ast.Attribute, ast.keyword, ast.alias)
 """What holds text that is no name of the function: a method may be called like it."""
 
@@ -41,6 +45,16 @@ def parsed(text: str) -> ast.Module:
         raise NotAProgram(f"not readable as Python: {type(error).__name__}") from None
 
 
+def shown_call(statement: str, name: str) -> str:
+    """The first call with its arguments, `f(3, 4)`, that a statement holds; empty where none is."""
+    for found in re.finditer(rf"\b{re.escape(name)}\s*\(", statement):
+        rest = statement[found.end() : found.end() + MAX_SHOWN_CHARS]
+        for i, mark in enumerate(rest):
+            if mark == ")" and arguments(rest[:i]):
+                return f"{name}({rest[:i]})"
+    return ""
+
+
 @lru_cache(maxsize=4096)
 def standalone(text: str, name: str, statement: str = "") -> str:
     """The function `name` of a source, called PLACEHOLDER, with all it needs inside it.
@@ -50,6 +64,9 @@ def standalone(text: str, name: str, statement: str = "") -> str:
     refused = text_refusal(text)
     if refused:
         raise NotAProgram(refused)
+    shown = shown_call(statement, name)
+    if shown:
+        raise NotAProgram(f"its statement holds {shown}: {NO_EXAMPLES}")
     try:
         module = _Bare().visit(parsed(text))
         function = _defined(module, name)

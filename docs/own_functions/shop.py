@@ -6,7 +6,7 @@ a limited process.
 
 
 def shipping(weight, zone):
-    """The price of a parcel: a base, a part that grows with weight and zone, more if heavy."""
+    """The price of a parcel: weight times zone, plus 4, and 6 more if the weight is over 5."""
     cost = 4 + weight * zone
     if weight > 5:
         cost = cost + 6
@@ -18,7 +18,7 @@ def inputs_shipping(rng):
 
 
 def points(total, years):
-    """Loyalty points for a purchase: one for every three spent, and two for each year."""
+    """What a customer earns: the total divided by 3, rounded down, plus 2 for each year."""
     earned = total // 3
     loyalty = 2 * years
     return earned + loyalty
@@ -29,7 +29,8 @@ def inputs_points(rng):
 
 
 def locker(number, floor):
-    """The locker that an order is put into: ten a floor, and none with the number four."""
+    """Where an order is put: 10 times the floor, plus the last digit of its number, or plus 9
+    if that digit is 4."""
     place = number % 10
     if place == 4:
         place = 9
@@ -41,7 +42,7 @@ def inputs_locker(rng):
 
 
 def refund(price, days):
-    """What is paid back: all within a week, half within a month, then a fifth."""
+    """What is paid back, rounded down: all up to 7 days, half up to 30, and then a fifth."""
     if days < 8:
         return price
     if days < 31:
@@ -54,7 +55,7 @@ def inputs_refund(rng):
 
 
 def bundle(prices):
-    """The price of a bundle: the cheapest item is free."""
+    """What several things cost together: the sum of their prices, less the least of them."""
     total = 0
     least = prices[0]
     for price in prices:

@@ -11,7 +11,10 @@ from pbb.domains.algorithms.checking import check_folder
 from pbb.domains.algorithms.reading import embed, library, read_folder
 from pbb.domains.algorithms.source import shown_call
 from pbb.domains.configs import AlgorithmsConfig
+from search_spaces.study_file import load_study
+from study.plan import make_plan
 
+DOCS = Path(__file__).parents[2] / "docs"
 TOLD = "Twice n, plus one, and never less than that."
 THRICE = '''
 def thrice(n):
@@ -89,6 +92,19 @@ def test_no_statement_shows_a_call_of_another_program(tmp_path: Path) -> None:
         functions, refusals = read_folder(tmp_path)
         assert ("twice" in {each.name for each in functions}) == usable
         assert [each.where for each in refusals] == ["twice"] * (not usable)
+
+
+def test_the_example_of_the_readme_teaches_documentation() -> None:
+    """Its five targets are told by their docstrings, whole, which speak of none by its name."""
+    study = load_study(DOCS / "shop.yaml")
+    functions, _ = read_folder(DOCS / "own_functions")
+    documented = {each.statement[0].lower() + each.statement[1:] for each in functions}
+    (config,) = {trial.config.corpus for trial in make_plan(study).trials}
+    corpus = build_corpus(config)
+    told = [corpus.domain.instruction(p.draft, "it", "prose", 0) for p in corpus.target]
+    assert config.representation == "prose"
+    assert set(told) == documented
+    assert len(documented) == len(corpus.target) == 5
 
 
 def test_the_library_shows_none() -> None:

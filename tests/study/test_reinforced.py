@@ -119,7 +119,7 @@ def test_written_compositions_are_looked_for_before_any_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("study.plan.compositions", lambda _, split: asked.append(split))
+    monkeypatch.setattr("study.plan.composed_cases", lambda _, split: asked.append(split))
     parts = [{"kind": "compositions", "share": 0.5}, {"kind": "executions", "share": 0.5}]
     curricula = {"composed": [{"documents": parts, "recipe": RECIPE}]}
     grid = {**GRID, "curriculum": "composed", "arm": "none"}

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 EVERY_STEPS: Final = 10
@@ -40,12 +41,13 @@ def keep(folder: Path, state: State) -> None:
 
     Does nothing where another process, having finished the stage, takes the folder away meanwhile.
     """
+    about = json.dumps({"version": STATE_VERSION, **state.about}).encode()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+    tensors[_ABOUT] = torch.frombuffer(bytearray(about), dtype=torch.uint8)
     temporary = folder / f".{uuid.uuid4().hex}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        about = json.dumps({"version": STATE_VERSION, **state.about})
-        save_file(tensors, temporary, metadata={_ABOUT: about})
+        save_file(tensors, temporary)
         _sync(temporary)
         temporary.replace(folder / STATE_FILE)
     except (OSError, SafetensorError):
@@ -56,13 +58,15 @@ def keep(folder: Path, state: State) -> None:
 
 
 def kept(folder: Path) -> State | None:
-    """The state in `folder`; null where there is none that can be read."""
+    """The state in `folder`; null where there is none that can be read.
+
+    Read in one piece: safetensors' own readers open a file twice, and would find the head of one
+    state and the tensors of another where it is replaced in between.
+    """
     try:
-        with safe_open(folder / STATE_FILE, framework="pt") as file:
-            about = json.loads(file.metadata()[_ABOUT])
-            if about["version"] != STATE_VERSION:
-                return None
-            return State({name: file.get_tensor(name) for name in file.keys()}, about)  # noqa: SIM118
+        tensors = load((folder / STATE_FILE).read_bytes())
+        about = json.loads(tensors.pop(_ABOUT).numpy().tobytes())
+        return State(tensors, about) if about["version"] == STATE_VERSION else None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
 

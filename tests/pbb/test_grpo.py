@@ -292,6 +292,20 @@ def test_a_policy_goes_on_from_a_state_bit_by_bit() -> None:
     assert all(map(torch.equal, whole.parameters(), second.parameters()))
 
 
+def test_the_last_good_weights_are_part_of_a_state() -> None:
+    """They are neither the parent's nor the latest, so nothing else can stand for them."""
+    first, second = tiny_model(), tiny_model()
+    policy, resumed = tiny_policy(first), tiny_policy(second)
+    learn(policy, first, range(1, 4))
+    resumed.take(policy.state())
+    latest = [p.detach().clone() for p in first.parameters()]
+    for each in (policy, resumed):
+        each.fall_back()
+    assert all(map(torch.equal, first.parameters(), second.parameters()))
+    for other in (tiny_model().parameters(), latest):
+        assert not any(map(torch.equal, first.parameters(), other))
+
+
 def test_divergence_gives_back_the_weights_that_last_were_good() -> None:
     model = tiny_model()
     policy = tiny_policy(model, peak_lr=1e25)

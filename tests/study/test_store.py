@@ -117,6 +117,23 @@ def test_sweeping_spares_the_living(store: Store, planned: PlannedStage) -> None
     assert not orphan.exists() and not ancient.exists()
 
 
+def test_what_a_stage_may_resume_from_goes_when_it_is_committed(
+    store: Store, planned: PlannedStage
+) -> None:
+    others = [planned.fingerprint[:-4] + end for end in ("aaaa", "bbbb")]
+    folders = [store.resume_folder(name) for name in (planned.fingerprint, *others)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "state").write_text("half way")
+    commit(store, planned, written(store, planned, "w"))
+    assert [folder.exists() for folder in folders] == [False, True, True]
+    folders[0].mkdir()  # by a process that was still at it
+    long_ago = time.time() - 2 * ABANDONED_AFTER_S
+    os.utime(folders[2], (long_ago, long_ago))
+    store.sweep()
+    assert [folder.exists() for folder in folders] == [False, True, False]
+
+
 def test_a_reused_process_number_is_not_the_dead_process() -> None:
     own = ProcessName.own()
     assert ProcessName.parse(str(own)) == own

@@ -441,20 +441,25 @@ Role = Annotated[str, Field(pattern=r"^(stage[1-9]|homogeneous)$")]
 """Where a training stage stands in its curriculum; names its stream of seeds."""
 
 
-class TrainStage(Frozen):
-    """Train an adapter (or all weights) on a mixture, from the parent stage or from the base."""
+class _LeavesWeights(Frozen):
+    """What every stage holds that trains an adapter, or all weights."""
 
-    kind: Literal["train"] = "train"
     role: Role
     base: Base
     corpus: CorpusConfig
-    mixture: tuple[Component, ...]
-    recipe: Recipe
     lora: Lora
     seed: int
     numerics: Numerics
     checkpoints: tuple[Positive, ...] = ()
     """Steps before the last whose weights are kept too, each in a folder `checkpoint-<step>`."""
+
+
+class TrainStage(_LeavesWeights):
+    """Train an adapter (or all weights) on a mixture, from the parent stage or from the base."""
+
+    kind: Literal["train"] = "train"
+    mixture: tuple[Component, ...]
+    recipe: Recipe
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -465,23 +470,15 @@ class TrainStage(Frozen):
         return self
 
 
-class RlStage(Frozen):
+class RlStage(_LeavesWeights):
     """Reinforce right answers to sampled executions, from the parent stage or from the base.
 
     source: whose programs are asked, in which formats.
     """
 
     kind: Literal["rl"] = "rl"
-    role: Role
-    base: Base
-    corpus: CorpusConfig
     source: Executions
     recipe: RlRecipe
-    lora: Lora
-    seed: int
-    numerics: Numerics
-    checkpoints: tuple[Positive, ...] = ()
-    """As in TrainStage."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -10,8 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from search_spaces.scales import NANO
-
 if TYPE_CHECKING:
     from analysis.calibration import Calibration
     from study.forecast import Forecast
@@ -105,5 +103,7 @@ def size(count: int) -> str:
 
 def launching(study: str, root: Path, smoke: bool, scale: str) -> list[str]:
     """The words of the command that launches a study."""
+    from search_spaces.scales import NANO  # brings the study file, which most commands do without
+
     words = ["pbb-study", "launch", study, "--root", str(root)]
     return [*words, *(["--smoke"] if smoke else []), *(["--scale", scale] if scale != NANO else [])]

@@ -6,13 +6,14 @@ Polars, like most writers, leaves half a file behind when its process dies; thes
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+
+from pbb.durable import sync
 
 TEMPORARY: Final = ".tmp-"
 """Prefix of files under way; a reader skips them and a launch removes them."""
@@ -51,15 +52,6 @@ def write_parquet(
     """A frame as zstd Parquet; `metadata` goes into the file's own key-value pairs."""
     pairs = dict(metadata or {})
     write_atomically(path, lambda file: frame.write_parquet(file, metadata=pairs))
-
-
-def sync(path: Path) -> None:
-    """Flush a file, or a folder's list of names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -66,13 +66,13 @@ def effort(chosen: Sequence[Study], root: Path) -> Effort:
     return Effort(requested, len(seen), sum(not store.has(key) for key in seen), seconds)
 
 
-def table(found: Sequence[tuple[str, Verdict]]) -> str:
-    """Verdicts as a Markdown table: a row for each claim of (study, verdict)."""
+def table(found: Sequence[Verdict]) -> str:
+    """Verdicts as a Markdown table: a row for each claim."""
     lines = [
         "| finding | claim | contrast | estimate | 95% interval | verdict |",
         "|---|---|---|---|---|---|",
     ]
-    for _, verdict in found:
+    for verdict in found:
         shown = findings_table([verdict])
         row = (*shown.primary, *shown.exploratory)[0]
         cells = (
@@ -113,12 +113,12 @@ def main() -> None:
     )
     sys.stdout.flush()
     began_s, run, failed = time.monotonic(), 0, 0
-    found: list[tuple[str, Verdict]] = []
+    found: list[Verdict] = []
     backend: BackendName = args.backend
     for study in chosen:
         result = launch(study, args.root, backend)
         run, failed = run + result.stages_run, failed + result.failed
-        found += [(study.name, verdict) for verdict in analyse(result.folder).verdicts]
+        found += analyse(result.folder).verdicts
         print(
             f"{study.name}: {result.stages_run} stages run, {result.failed} trials failed",
             flush=True,

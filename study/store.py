@@ -21,8 +21,9 @@ from typing import Any, Final
 import polars as pl
 
 from pbb.config import Stage
+from pbb.durable import sync
 from pbb.records import StageOutcome, Status
-from study.files import sync, write_json
+from study.files import write_json
 from study.processes import ProcessName
 
 STAGES: Final = "stages"

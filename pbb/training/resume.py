@@ -8,7 +8,6 @@ is as good as none.
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
+
+from pbb.durable import sync
 
 EVERY_STEPS: Final = 10
 """A stage keeps its state so often: a killed one loses a few steps, and writing costs little."""
@@ -48,7 +49,7 @@ def keep(folder: Path, state: State) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         save_file(tensors, temporary)
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(folder / STATE_FILE)
     except (OSError, SafetensorError):
         if folder.exists():
@@ -69,11 +70,3 @@ def kept(folder: Path) -> State | None:
         return State(tensors, about) if about["version"] == STATE_VERSION else None
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

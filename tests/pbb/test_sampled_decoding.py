@@ -5,31 +5,20 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from scipy import stats
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from pbb.evaluation.decoding import greedy
 from pbb.evaluation.sampling_decoder import sampled
 from pbb.seeds import stream
+from tests.pbb.tiny import CPU, END, PAD, VOCABULARY, tiny_model
 
-CPU = torch.device("cpu")
-VOCABULARY, END, PAD = 12, 1, 0
 PROMPT = (3, 4, 5)
 
 
 @pytest.fixture(scope="module")
 def model() -> LlamaForCausalLM:
     """Tiny, random, and far from uniform in what it says."""
-    torch.manual_seed(3)
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=128,
-        initializer_range=0.5,
-    )
-    return LlamaForCausalLM(config).eval()
+    return tiny_model(spread=0.5).eval()
 
 
 def drawn(

@@ -1,4 +1,4 @@
-"""A tiny random model and answers of it, for tests of reinforcement that need no domain."""
+"""A tiny random model and answers of it, for tests that need no domain."""
 
 from __future__ import annotations
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from search_spaces.errors import StudyError
 from search_spaces.study_file import Study, parse_study
 
 TEXT = """\
@@ -48,3 +52,13 @@ def _blocks() -> list[str]:
         else:
             blocks.append(line)
     return blocks
+
+
+def assert_refused(text: str, line: int, named: Sequence[str]) -> None:
+    """The text is no study: told with its place, and every word of `named`."""
+    with pytest.raises(StudyError) as caught:
+        parse_study(text, "my.yaml")
+    told = str(caught.value)
+    assert any(one.startswith(f"my.yaml:{line}: ") for one in told.splitlines()), told
+    for word in named:
+        assert word in told

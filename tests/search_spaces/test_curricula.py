@@ -20,7 +20,7 @@ from search_spaces.samplers import enumerate_space, points
 from search_spaces.study_file import Study, dump_study, parse_study, study_schema
 from search_spaces.yaml12 import read_yaml
 from study.identity import fingerprint
-from tests.search_spaces.studies import TEXT, study_with
+from tests.search_spaces.studies import TEXT, assert_refused, study_with
 
 BASE = Base(name="base", sha256="0" * 64, n_params=1)
 WRITTEN = (
@@ -120,12 +120,7 @@ BAD = {
 def test_a_mistake_is_told_with_place_value_and_way_out(
     text: str, line: int, named: list[str]
 ) -> None:
-    with pytest.raises(StudyError) as caught:
-        parse_study(text, "my.yaml")
-    told = str(caught.value)
-    assert any(one.startswith(f"my.yaml:{line}: ") for one in told.splitlines()), told
-    for word in named:
-        assert word in told
+    assert_refused(text, line, named)
 
 
 def test_written_curricula_round_trip_and_fit_the_schema() -> None:

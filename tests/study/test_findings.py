@@ -36,7 +36,7 @@ def test_studies_share_their_stages(tmp_path: Path) -> None:
 
 
 def test_a_verdict_is_one_row_of_as_many_cells_as_the_head() -> None:
-    head, _, row = table([("f01", VERDICT)]).splitlines()
+    head, _, row = table([VERDICT]).splitlines()
     assert row.count("|") == head.count("|")
     assert "+12.3 points" in row
     assert "+5.0 to open" in row

@@ -7,6 +7,9 @@ or with a nonterminal of the next level, so nothing recurs on the left.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -108,40 +111,68 @@ def _alternative(
     return tuple(symbols)
 
 
+@dataclass(frozen=True)
+class Derivation:
+    """How a sentence came about.
+
+    nodes: symbols of its tree with their depth, each before what it becomes and from left to right;
+    the start symbol has depth 0. likely: the probability of just these choices.
+    """
+
+    grammar: Grammar
+    nodes: tuple[tuple[int, Symbol], ...]
+    likely: float
+
+    @cached_property
+    def sentence(self) -> tuple[str, ...]:
+        """The terminals in order."""
+        return tuple(symbol for _, symbol in self.nodes if isinstance(symbol, str))
+
+    def forms(self) -> tuple[str, ...]:
+        """Sentential forms after the start symbol, in BNF, all nonterminals rewritten at a time."""
+        levels = range(1, max(depth for depth, _ in self.nodes) + 1)
+        return tuple(" ".join(map(self.grammar.shown, self._form(level))) for level in levels)
+
+    def _form(self, level: int) -> Iterator[Symbol]:
+        for depth, symbol in self.nodes:
+            if depth == level or (depth < level and isinstance(symbol, str)):
+                yield symbol
+
+
 def draw_sentences(
     grammar: Grammar, count: int, longest: int, most_known: float, rng: np.random.Generator
-) -> tuple[str, ...] | None:
-    """`count` distinct sentences, blanks between terminals; null where they recur too often.
+) -> tuple[Derivation, ...] | None:
+    """`count` distinct sentences as derived; null where they recur too often.
 
     longest: sentences of more terminals are passed over. most_known: so likely at most may a new
     sentence be one of them, by the derivations drawn alone; ambiguous sentences have others too.
     """
-    found: dict[str, tuple[str, float]] = {}
+    found: dict[str, Derivation] = {}
     for _ in range(int(2 * count / (1 - most_known))):  # half of these are to be expected at most
-        sentence, likely = _draw_sentence(grammar, longest, rng)
-        if sentence:
-            found.setdefault("".join(sentence), (" ".join(sentence), likely))
+        derived = _derive(grammar, longest, rng)
+        if derived:
+            found.setdefault("".join(derived.sentence), derived)
         if len(found) == count:
-            texts, odds = zip(*found.values(), strict=True)
-            return texts if sum(odds) <= most_known else None
+            known = sum(each.likely for each in found.values())
+            return tuple(found.values()) if known <= most_known else None
     return None
 
 
-def _draw_sentence(
-    grammar: Grammar, longest: int, rng: np.random.Generator
-) -> tuple[tuple[str, ...], float]:
-    """Terminals and the probability of the derivation; none where there are too many."""
-    said: list[str] = []
-    waiting: list[Symbol] = [0]
-    likely = 1.0
+def _derive(grammar: Grammar, longest: int, rng: np.random.Generator) -> Derivation | None:
+    """A random derivation, leftmost first; null where its sentence is too long."""
+    nodes: list[tuple[int, Symbol]] = []
+    waiting: list[tuple[int, Symbol]] = [(0, 0)]
+    terminals, likely = 0, 1.0
     while waiting:
-        symbol = waiting.pop()
+        depth, symbol = waiting.pop()
+        nodes.append((depth, symbol))
         if isinstance(symbol, str):
-            said.append(symbol)
-            if len(said) > longest:
-                return (), 0.0
+            terminals += 1
+            if terminals > longest:
+                return None
         else:
             rule = grammar.rules[symbol]
-            waiting += reversed(rule[int(rng.random() * len(rule))])
+            chosen = rule[int(rng.random() * len(rule))]
+            waiting += [(depth + 1, each) for each in reversed(chosen)]
             likely /= len(rule)
-    return tuple(said), likely
+    return Derivation(grammar, tuple(nodes), likely)

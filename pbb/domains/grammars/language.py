@@ -25,11 +25,10 @@ from pbb.domains.domain import (
     Measured,
     Program,
     Representation,
-    ResponseFormat,
     squeezed,
 )
 from pbb.domains.grammars.chart import parses, probability, used
-from pbb.domains.grammars.drawing import draw_grammar, draw_sentences
+from pbb.domains.grammars.drawing import Derivation, draw_grammar, draw_sentences
 from pbb.domains.grammars.membership import member
 from pbb.domains.grammars.prose import PHRASINGS, told
 from pbb.domains.grammars.rules import Grammar, GrammarError, read
@@ -43,6 +42,8 @@ MOST_KNOWN: Final = 0.3
 """A new sentence of a fair grammar is among its cases with this probability at most."""
 MOST_KNOWN_GIVEN: Final = 0.7
 """Of a user's grammar: what is said most may weigh more, though it leaves less to be found."""
+STEP: Final = " -> "
+"""Between two sentential forms of a trace."""
 GUESSES: Final = 1000
 """Random strings by which chance is estimated."""
 
@@ -50,12 +51,12 @@ GUESSES: Final = 1000
 class Grammars(Domain):
     """Context-free grammars (Cook et al. 2026), random or the user's own.
 
-    They do not compose: two sentences that were shown, one after the other, would be a new one.
+    A sentence's trace is its derivation, all nonterminals of a form rewritten at a time.
+    Grammars do not compose: two sentences that were shown, one after the other, would be a new one.
     """
 
     Config = GrammarsConfig
     templates = TEMPLATES
-    formats: ClassVar[tuple[ResponseFormat, ...]] = ("direct", "recite")
     phrasings: ClassVar[Mapping[Representation, int]] = MappingProxyType(
         {"code": 1, "prose": len(PHRASINGS)}
     )
@@ -87,7 +88,7 @@ class Grammars(Domain):
         grammar = checked(text, label)
         longest = self._longest
         sentences = draw_sentences(grammar, self.config.inputs, longest, MOST_KNOWN_GIVEN, rng)
-        if sentences is None or _known(grammar, sentences) > MOST_KNOWN_GIVEN:
+        if sentences is None or _known(grammar, _texts(sentences)) > MOST_KNOWN_GIVEN:
             raise GrammarError(
                 f"{label}, {grammar.rule(0)}: too few sentences of at most {longest} terminals for "
                 f"inputs={self.config.inputs}: a new one would be among them more often than "
@@ -105,8 +106,9 @@ class Grammars(Domain):
         sentences = draw_sentences(grammar, self.config.inputs, self._longest, MOST_KNOWN, rng)
         if sentences is None:
             return None
-        several = any(parses(grammar, squeezed(each)) > 1 for each in sentences)
-        if several != ambiguous or (several and _known(grammar, sentences) > MOST_KNOWN):
+        texts = _texts(sentences)
+        several = any(parses(grammar, squeezed(each)) > 1 for each in texts)
+        if several != ambiguous or (several and _known(grammar, texts) > MOST_KNOWN):
             return None
         return _draft(grammar, sentences)
 
@@ -158,8 +160,16 @@ class Grammars(Domain):
         yield Measured("ceiling", 0, False, 1 - _known(grammar, sorted(shown)))
 
 
-def _draft(grammar: Grammar, sentences: Sequence[str]) -> Draft:
-    cases = tuple(Case(input="", answer=each, trace="", path="") for each in sentences)
+def _texts(sentences: Sequence[Derivation]) -> list[str]:
+    """Terminals with blanks between them."""
+    return [" ".join(each.sentence) for each in sentences]
+
+
+def _draft(grammar: Grammar, sentences: Sequence[Derivation]) -> Draft:
+    cases = tuple(
+        Case(input="", answer=text, trace=STEP.join(each.forms()), path="")
+        for each, text in zip(sentences, _texts(sentences), strict=True)
+    )
     return Draft(code=grammar.bnf(), parameters="", cases=cases, meaning=meaning(grammar))
 
 

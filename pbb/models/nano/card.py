@@ -47,6 +47,9 @@ says.
 Apache-2.0, like the project.
 """
 
+AIMS: Final = ("", "then, to learn where an answer ends, ", "then, to learn derivations too, ")
+"""What each stage of pretraining is for."""
+
 
 def write_card(facts: dict[str, Any], folder: Path) -> None:
     """card.json with every fact, and README.md for people once there are marks."""
@@ -65,17 +68,18 @@ def write_card(facts: dict[str, Any], folder: Path) -> None:
         diet=diet,
         table=table(facts["marks"]),
         items=max(mark["items"] for mark in facts["marks"]),
-        effort="; then, to learn where an answer ends,\n  ".join(map(_effort, facts["stages"])),
+        effort=";\n  ".join(map(_effort, AIMS, facts["stages"])),
         **{key: facts[key] for key in ("name", "n_params")},
         **{key: size[key] for key in ("width", "layers", "heads")},
     )
     folder.joinpath("README.md").write_text(text)
 
 
-def _effort(stage: dict[str, Any]) -> str:
+def _effort(aim: str, stage: dict[str, Any]) -> str:
     steps = stage["plan"]["steps"]
     return (
-        f"{stage['tokens']:,} tokens in {steps:,} steps, {stage['train_s']} s on {stage['device']}"
+        f"{aim}{stage['tokens']:,} tokens in {steps:,} steps, {stage['train_s']} s on "
+        f"{stage['device']}"
     )
 
 

@@ -1,8 +1,8 @@
 """Make the shipped nano bases: `python -m pbb.models.nano.pretrain nano-s OUT`.
 
-Two stages, which may run on two machines: `--stage 1`, and `--stage 2` on what it left. All sizes
-read equal tokens in equal order; the variant without a library reads programs in context where the
-others read the library.
+Three stages, which may run on several machines: `--stage 1`, then `--stage 2` on what it left, and
+so on. All sizes read equal tokens in equal order; the variant without a library reads programs in
+context where the others read the library.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from pbb.config import Recipe
 from pbb.models.head import backbone
 from pbb.models.nano.card import write_card
 from pbb.models.nano.library import meanings
+from pbb.models.nano.reading import Kind
 from pbb.models.nano.shards import CONTEXT, Packed, Tokens, documents, packed
 from pbb.models.nano.vocabulary import build_tokenizer, save_tokenizer
 from pbb.seeds import torch_seed
@@ -70,6 +71,9 @@ class Plan:
     """Number of the first part of each kind."""
     ended: bool
     """Whether every answer is followed by the end token, or the last of a document alone."""
+    grammars: float = 0.0
+    """Share of tokens that are of grammars in context, beyond those among all else."""
+    grammars_parts: int = 0
     lr_ratio: float = 1.0
     """Times the size's peak learning rate."""
     rows: int = 64
@@ -99,8 +103,22 @@ PLANS: Final = (
         lr_ratio=0.3,
         rows=16,
     ),
+    Plan(
+        steps=6_000,
+        warmup=100,
+        first=0.0,
+        library=0.25,
+        context_parts=36,
+        library_parts=30,
+        first_part=252,
+        ended=True,
+        grammars=0.25,
+        grammars_parts=12,
+        lr_ratio=0.5,
+    ),
 )
-"""The second stage teaches where an answer ends, which the first left open but for the last."""
+"""The second stage teaches where an answer ends, which the first left open but for the last. The
+first two shipped before sentences of a grammar had a trace, their derivation; the third has it."""
 
 
 def build_model(size: Size) -> LlamaForCausalLM:
@@ -131,33 +149,45 @@ class Reading(IterableDataset[Packed]):
     def __iter__(self) -> Iterator[Packed]:
         plan = self._plan
         late = plan.first * plan.steps * plan.rows * CONTEXT if self._library else float("inf")
-        context, library = (
+        context, library, grammars = (
             documents(
                 kind, range(plan.first_part, plan.first_part + parts), plan.ended, self._shards
             )
             for kind, parts in _parts(plan)
         )
-        following = _mixed(context, library, late, plan.library)
+        following = _mixed(context, (library, late, plan.library), (grammars, 0.0, plan.grammars))
         steps = packed(following, plan.rows, CONTEXT)
         return (next(steps) for _ in range(plan.steps))
 
 
-def _parts(
-    plan: Plan,
-) -> tuple[tuple[Literal["context", "library"], int], tuple[Literal["context", "library"], int]]:
-    return ("context", plan.context_parts), ("library", plan.library_parts)
+def _parts(plan: Plan) -> tuple[tuple[Kind, int], ...]:
+    return (
+        ("context", plan.context_parts),
+        ("library", plan.library_parts),
+        ("grammars", plan.grammars_parts),
+    )
 
 
 def _mixed(
-    context: Iterator[Tokens], library: Iterator[Tokens], late: float, share: float
+    usual: Iterator[Tokens], *others: tuple[Iterator[Tokens], float, float]
 ) -> Callable[[], Tokens]:
-    """The next document: in context up to `late` tokens, from then on so that shares hold."""
-    used = [0, 0]
+    """The next document: of the others while they lack tokens, or else the usual one.
+
+    others: documents, after how many tokens they begin, and their share of the tokens from then on.
+    """
+    used = [0] * len(others)
+    total = 0
 
     def following() -> Tokens:
-        of_library = used[1] < share * (sum(used) - late)
-        document = next(library if of_library else context)
-        used[of_library] += len(document)
+        nonlocal total
+        wanting = (
+            i for i, (_, late, share) in enumerate(others) if used[i] < share * (total - late)
+        )
+        i = next(wanting, None)
+        document = next(usual if i is None else others[i][0])
+        total += len(document)
+        if i is not None:
+            used[i] += len(document)
         return document
 
     return following
@@ -255,7 +285,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=LADDER)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--stage", type=int, choices=(1, 2), help="this one alone; else both")
+    parser.add_argument(
+        "--stage", type=int, choices=range(1, len(PLANS) + 1), help="this one alone; else all"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--shards", type=Path, help="read parts that pbb.models.nano.shards writes")

@@ -16,6 +16,7 @@ import numpy as np
 
 from pbb.documents import Told, declaration, execution_completion, execution_prompt
 from pbb.domains.domain import Case, Domain, Program, Representation, ResponseFormat
+from pbb.domains.grammars import Grammars
 from pbb.models.nano.courses import Course, courses
 from pbb.models.nano.library import (
     PRETRAIN_SEED,
@@ -30,10 +31,11 @@ from pbb.templates import LIBRARY
 
 T = TypeVar("T")
 
-Kind = Literal["context", "library"]
+Kind = Literal["context", "library", "grammars"]
+"""grammars: in context, and of grammars alone."""
 PROGRAMS: Final = 800
 """New programs of a part that is read in context."""
-DOCUMENTS: Final[dict[Kind, int]] = {"context": 10_000, "library": 20_000}
+DOCUMENTS: Final[dict[Kind, int]] = {"context": 10_000, "library": 20_000, "grammars": 10_000}
 """Documents of a part."""
 FORMAT_ODDS: Final[dict[ResponseFormat, float]] = {"direct": 0.1, "cot": 0.45, "recite": 0.45}
 PROSE_SHARE: Final = 0.4
@@ -58,14 +60,16 @@ def read_part(kind: Kind, part: int) -> list[Passage]:
     if kind == "library":
         library = build_library()
         return [_of_library(library, rng) for _ in range(DOCUMENTS[kind])]
-    shares = np.array([course.share for course in courses()])
-    pools = [_pool(course, part) for course in courses()]
-    picks = rng.choice(len(pools), p=shares / shares.sum(), size=DOCUMENTS[kind])
+    read = [each for each in courses() if kind == "context" or isinstance(each.domain, Grammars)]
+    shares = np.array([course.share for course in read])
+    shares /= shares.sum()
+    pools = [_pool(*each, part) for each in zip(read, shares, strict=True)]
+    picks = rng.choice(len(pools), p=shares, size=DOCUMENTS[kind])
     return [_in_context(pools[i], rng) for i in picks]
 
 
-def _pool(course: Course, part: int) -> list[Named]:
-    count = max(2, round(PROGRAMS * course.share))
+def _pool(course: Course, share: float, part: int) -> list[Named]:
+    count = max(2, round(PROGRAMS * share))
     drafts = itertools.islice(passing(course, "passing", part), count)
     return [named(course.domain, "", draft) for draft in drafts]
 

@@ -1,6 +1,6 @@
 """Encoded parts of the reading, in files that several trainings share, and packed into steps.
 
-`python -m pbb.models.nano.shards FOLDER CONTEXT LIBRARY` writes so many parts of each kind.
+`python -m pbb.models.nano.shards FOLDER CONTEXT LIBRARY [GRAMMARS]` writes so many parts of each.
 """
 
 from __future__ import annotations
@@ -148,6 +148,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("context", type=int)
     parser.add_argument("library", type=int)
+    parser.add_argument("grammars", type=int, nargs="?", default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first part")
     parser.add_argument("--ended", action="store_true", help="end every answer; see `encode`")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -157,6 +158,7 @@ def main() -> None:
     jobs: list[tuple[float, Kind, int]] = [
         *((n / args.context, "context", n) for n in range(args.context)),
         *(((n + 1) / args.library, "library", n) for n in range(args.library)),
+        *((n / args.grammars, "grammars", n) for n in range(args.grammars)),
     ]
     ordered = [(kind, args.first + n) for _, kind, n in sorted(jobs)]
     started, tokens = time.perf_counter(), 0

@@ -47,7 +47,11 @@ says.
 Apache-2.0, like the project.
 """
 
-AIMS: Final = ("", "then, to learn where an answer ends, ", "then, to learn derivations too, ")
+AIMS: Final = (
+    "",
+    "then, to learn where an answer ends, ",
+    "then, a quarter of it grammars and their derivations alone, ",
+)
 """What each stage of pretraining is for."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    BeforeValidator,
     Discriminator,
     Field,
     SerializeAsAny,
@@ -159,18 +160,31 @@ class FunctionSource(Frozen):
     where there is one, examples give no inputs."""
 
 
+def _one_or_several(given: object) -> object:
+    match given:
+        case str():
+            return (given,)
+        case list():
+            return tuple(given)
+    return given
+
+
 class AlgorithmsConfig(DomainConfig):
     """Python functions run by CPython: the library that ships, after the user's own.
 
-    tiers: difficulties of the library's functions. names: pseudonyms, or the functions' own names,
-    which a pretrained model may know. prose: the representation `prose` tells each step, or states
-    the problem. functions: the user's own; they are drawn before the library's, so that targets
-    come from them. A study file gives `folder` (.py or JSONL files, relative to the file), and
-    reading the study puts their text here.
+    tiers: difficulties of the library's functions, or one of them, as a factor varies it. names:
+    pseudonyms, or the functions' own names, which a pretrained model may know. prose: the
+    representation `prose` tells each step, or states the problem. functions: the user's own; they
+    are drawn before the library's, so that targets come from them. A study file gives `folder` (.py
+    or JSONL files, relative to the file), and reading the study puts their text here.
     """
 
     kind: Literal["algorithms"] = "algorithms"
-    tiers: Annotated[tuple[Literal["easy", "medium", "hard"], ...], Field(min_length=1)] = ("easy",)
+    tiers: Annotated[
+        tuple[Literal["easy", "medium", "hard"], ...],
+        Field(min_length=1),
+        BeforeValidator(_one_or_several),
+    ] = ("easy",)
     names: Literal["pseudonym", "kept"] = "pseudonym"
     prose: Literal["steps", "statement"] = "steps"
     folder: str | None = None

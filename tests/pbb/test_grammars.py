@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -90,6 +91,33 @@ def alternatives_of(grammar: Grammar, tree: Tree) -> Iterator[tuple[int, int]]:
             for each in grammar.rules[a]
         ]
         yield a, places.index(shown)
+
+
+# --- derivations
+
+
+@pytest.mark.parametrize("ambiguity", [0.0, 1.0])
+def test_each_form_of_a_trace_rewrites_every_nonterminal_of_the_one_before(
+    ambiguity: float,
+) -> None:
+    for draft in drafts(12, ambiguity=ambiguity):
+        rules = alternatives_in_words(draft.code)
+        for case in draft.cases:
+            *forms, last = ["S", *case.trace.split(" -> ")]
+            assert last == case.answer and not set(last.split()) & set(rules)
+            for before, after in itertools.pairwise([*forms, last]):
+                assert re.fullmatch(rewritten(before, rules), after)
+
+
+def alternatives_in_words(bnf: str) -> dict[str, str]:
+    """Nonterminal -> what it may become, as a pattern read from the text of a random grammar."""
+    rules = (line.split(" ::= ") for line in bnf.splitlines())
+    return {name: f"(?:{right.replace(' | ', '|')})" for name, right in rules}
+
+
+def rewritten(form: str, rules: dict[str, str]) -> str:
+    """A pattern of everything that a form can become in one step."""
+    return " ".join(rules.get(symbol, symbol) for symbol in form.split())
 
 
 # --- drawing

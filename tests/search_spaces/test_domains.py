@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pbb.domains.ciphers import Ciphers
 from search_spaces.errors import StudyError
 from search_spaces.factors import domain_settings
 from search_spaces.runs import run_config
@@ -34,7 +35,6 @@ def test_a_wrong_domain_is_told_at_its_key(domain: object, says: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "factors", "says"),
     [
-        ("grammars", {"response_format": "cot"}, "not asked in 'cot'"),
         ("ciphers", {"paths": 2}, "has no paths"),
         ("ciphers", {"domain": {"colour": 1}}, "no such setting; it has: "),
         ("ciphers", {"domain": {"stages": [1, 99]}}, "99"),
@@ -45,6 +45,23 @@ def test_factors_that_a_domain_lacks_are_refused(
 ) -> None:
     with pytest.raises(StudyError, match=says):
         study_with(domain={"kind": kind}, factors={**FACTORS, **factors})
+
+
+def test_a_format_that_a_domain_is_not_asked_in_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ciphers, "formats", ("direct", "recite"))
+    with pytest.raises(StudyError, match="not asked in 'cot'"):
+        study_with(domain={"kind": "ciphers"}, factors=FACTORS)
+
+
+def test_one_tier_of_algorithms_is_a_value_of_the_factor() -> None:
+    study = study_with(
+        domain={"kind": "algorithms"}, factors={**FACTORS, "domain": {"tiers": ["easy", "hard"]}}
+    )
+    asked = {
+        run_config(study, point).corpus.domain.model_dump()["tiers"]
+        for point in enumerate_space(study)
+    }
+    assert asked == {("easy",), ("hard",)}
 
 
 def test_settings_of_the_domain_cross_with_the_other_factors() -> None:

@@ -198,7 +198,7 @@ def _with_functions(study: Study, path: Path) -> Study:
     """
     if not isinstance(study.domain, AlgorithmsConfig) or study.domain.folder is None:
         return study
-    from pbb.domains.algorithms.reading import embed
+    from pbb.domains.algorithms.embedding import embed
 
     try:
         domain = embed(study.domain, path.parent)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pbb.domains import python_prose
 from pbb.domains.algorithms import Algorithms, source
 from pbb.domains.algorithms.answers import first_literal, same_answer
-from pbb.domains.algorithms.cases import LIMITS, Prepared, prepare
+from pbb.domains.algorithms.cases import Prepared, prepare
+from pbb.domains.algorithms.jobs import LIMITS
 from pbb.domains.algorithms.reading import LIBRARY, Tier, library
 from pbb.domains.algorithms.sandbox import Job, run_function, run_functions
 from pbb.domains.configs import AlgorithmsConfig

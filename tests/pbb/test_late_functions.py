@@ -9,9 +9,10 @@ import pytest
 
 from pbb.config import CorpusConfig
 from pbb.corpus import build_corpus
-from pbb.domains.algorithms import Algorithms, cases
-from pbb.domains.algorithms.cases import LIMITS, prepare
+from pbb.domains.algorithms import Algorithms, jobs
+from pbb.domains.algorithms.cases import prepare
 from pbb.domains.algorithms.domain import rest_of_library
+from pbb.domains.algorithms.jobs import LIMITS
 from pbb.domains.algorithms.sandbox import TooSlow
 from pbb.domains.configs import AlgorithmsConfig
 from tests.pbb.test_own_functions import drafts, drawing, own
@@ -46,7 +47,7 @@ def test_a_late_pair_is_an_error_and_not_left_out() -> None:
 @pytest.fixture
 def slow_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One on which every call is late. What it gave is kept for no other test."""
-    monkeypatch.setattr(cases, "LIMITS", replace(LIMITS, seconds_per_call=1e-9))
+    monkeypatch.setattr(jobs, "LIMITS", replace(LIMITS, seconds_per_call=1e-9))
     for cached in (prepare, rest_of_library):
         cached.cache_clear()
     yield

@@ -15,7 +15,7 @@ from pbb.domains.algorithms import Algorithms
 from pbb.domains.algorithms.cases import prepare
 from pbb.domains.algorithms.checking import check_folder
 from pbb.domains.algorithms.domain import rest_of_library
-from pbb.domains.algorithms.reading import embed
+from pbb.domains.algorithms.embedding import embed
 from pbb.domains.configs import AlgorithmsConfig, FunctionSource
 from pbb.domains.conformance import broken
 from pbb.domains.domain import Program

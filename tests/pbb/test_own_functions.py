@@ -11,10 +11,11 @@ import pytest
 from pbb.config import CorpusConfig
 from pbb.corpus import build_corpus
 from pbb.domains.algorithms import Algorithms, source
-from pbb.domains.algorithms.cases import LIMITS
 from pbb.domains.algorithms.checking import Usable, check_folder, check_functions
 from pbb.domains.algorithms.domain import UnusableFunctions
-from pbb.domains.algorithms.reading import UnreadableFolder, embed, read_folder
+from pbb.domains.algorithms.embedding import embed
+from pbb.domains.algorithms.jobs import LIMITS
+from pbb.domains.algorithms.reading import UnreadableFolder, read_folder
 from pbb.domains.algorithms.sandbox import run_function
 from pbb.domains.configs import AlgorithmsConfig, FunctionSource
 from pbb.domains.domain import Draft
@@ -141,7 +142,8 @@ def test_reading_and_checking_execute_nothing_here(
 
 
 def test_a_function_brings_what_it_needs_and_no_more(folder: Path) -> None:
-    functions, refusals = read_folder(folder)
+    found = read_folder(folder)
+    functions, refusals = found.functions, found.refusals
     assert refusals == ()
     price = {each.name: each for each in functions}["price"]
     code = source.standalone(price.source, price.name, price.statement)
@@ -294,7 +296,8 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_read(folder: Path) 
     rows_of_i = [{**LETTERS, "name": "ok"}, {**LETTERS, "exmaples": []}, {"name": "f"}, 3]
     (folder / "i.jsonl").write_text("\n".join([*map(json.dumps, rows_of_i), "{"]))
     (folder / "z_large.py").write_text("#" * 1_000_000)
-    functions, refusals = read_folder(folder)
+    found = read_folder(folder)
+    functions, refusals = found.functions, found.refusals
     good = {"price", "digits", "shout", "stamp", "letters"}
     assert {each.name for each in functions} == good | {"f", "kept", "ok"}
     assert "decorated" in str(rows(check_functions(functions, 8))["kept"])
@@ -321,7 +324,8 @@ def test_files_that_cannot_be_read_are_named_and_the_rest_is_read(folder: Path) 
 
 def test_two_functions_of_one_name_are_one_too_many(folder: Path) -> None:
     (folder / "zz.jsonl").write_text(json.dumps({**LETTERS, "name": "price"}))
-    functions, refusals = read_folder(folder)
+    found = read_folder(folder)
+    functions, refusals = found.functions, found.refusals
     assert [each.name for each in functions].count("price") == 1
     assert [each.where for each in refusals] == ["zz.jsonl: price"]
     with pytest.raises(ValueError, match="given twice"):

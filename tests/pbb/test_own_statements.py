@@ -8,7 +8,8 @@ import pytest
 from pbb.config import CorpusConfig
 from pbb.corpus import build_corpus
 from pbb.domains.algorithms.checking import check_folder
-from pbb.domains.algorithms.reading import embed, library, read_folder
+from pbb.domains.algorithms.embedding import embed
+from pbb.domains.algorithms.reading import library, read_folder
 from pbb.domains.algorithms.source import shown_call
 from pbb.domains.configs import AlgorithmsConfig
 from search_spaces.study_file import load_study
@@ -89,7 +90,8 @@ def test_no_statement_shows_a_call_of_another_program(tmp_path: Path) -> None:
         row = {"name": "twice", "source": "def twice(n):\n    return 4 * n\n"}
         row |= {"statement": told, "examples": [str(n) for n in range(40)]}
         (tmp_path / "more.jsonl").write_text(json.dumps(row))
-        functions, refusals = read_folder(tmp_path)
+        found = read_folder(tmp_path)
+        functions, refusals = found.functions, found.refusals
         assert ("twice" in {each.name for each in functions}) == usable
         assert [each.where for each in refusals] == ["twice"] * (not usable)
 
@@ -97,7 +99,7 @@ def test_no_statement_shows_a_call_of_another_program(tmp_path: Path) -> None:
 def test_the_example_of_the_readme_teaches_documentation() -> None:
     """Its five targets are told by their docstrings, whole, which speak of none by its name."""
     study = load_study(DOCS / "shop.yaml")
-    functions, _ = read_folder(DOCS / "own_functions")
+    functions = read_folder(DOCS / "own_functions").functions
     documented = {each.statement[0].lower() + each.statement[1:] for each in functions}
     (config,) = {trial.config.corpus for trial in make_plan(study).trials}
     corpus = build_corpus(config)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbb.domains.algorithms import sandbox
+from pbb.domains.algorithms.drawing import generate_inputs
 from pbb.domains.algorithms.sandbox import Job, Limits, SandboxError
 
 WIDE = Limits(answer_chars=500, trace_values=10_000)
@@ -234,10 +235,10 @@ INPUTS = dedent("""
 
 
 def test_inputs_are_distinct_literals_and_reproducible() -> None:
-    drawn = sandbox.generate_inputs(INPUTS, 20, seed=3)
+    drawn = generate_inputs(INPUTS, 20, seed=3)
     assert len(set(drawn)) == len(drawn) == 20
-    assert drawn == sandbox.generate_inputs(INPUTS, 20, seed=3)
-    assert drawn != sandbox.generate_inputs(INPUTS, 20, seed=4)
+    assert drawn == generate_inputs(INPUTS, 20, seed=3)
+    assert drawn != generate_inputs(INPUTS, 20, seed=4)
     for each in drawn:
         numbers, letter = ast.literal_eval(each)
         assert set(numbers) <= set(range(10))
@@ -248,7 +249,7 @@ def test_inputs_are_distinct_literals_and_reproducible() -> None:
 
 def test_fewer_inputs_where_there_are_no_more() -> None:
     source = "def inputs(rng):\n    return (rng.random() < 0.5,)\n"
-    assert set(sandbox.generate_inputs(source, 5, seed=0)) == {"True", "False"}
+    assert set(generate_inputs(source, 5, seed=0)) == {"True", "False"}
 
 
 @pytest.mark.parametrize(
@@ -256,4 +257,4 @@ def test_fewer_inputs_where_there_are_no_more() -> None:
 )
 def test_bad_generators_are_named(body: str) -> None:
     with pytest.raises(SandboxError, match="inputs"):
-        sandbox.generate_inputs(f"def inputs(rng):\n    {body}\n", 5, seed=0, limits=HASTY)
+        generate_inputs(f"def inputs(rng):\n    {body}\n", 5, seed=0, limits=HASTY)

@@ -1,43 +1,30 @@
-"""Functions -> cases: inputs drawn, run in the sandbox, and chosen so that no guess pays.
-
-The same for every process and every data_seed: inputs are drawn from a seed of the generator's own
-text, and functions with one generator see the same inputs.
-"""
+"""Functions -> cases: run on their inputs in the sandbox, and chosen so that no guess pays."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final
 
 from pbb.domains.algorithms import refusals
 from pbb.domains.algorithms.answers import arguments
+from pbb.domains.algorithms.inputs import LEAST_DRAWN, Calls, calls_of
+from pbb.domains.algorithms.jobs import LIMITS as LIMITS
+from pbb.domains.algorithms.jobs import job, run_jobs
 from pbb.domains.algorithms.refusals import MAX_SHARE
-from pbb.domains.algorithms.sandbox import (
-    Job,
-    Limits,
-    Ran,
-    SandboxError,
-    TooSlow,
-    generate_inputs,
-    run_functions,
-)
-from pbb.domains.algorithms.source import PLACEHOLDER, NotAProgram, standalone
+from pbb.domains.algorithms.sandbox import Job, Ran, TooSlow
+from pbb.domains.algorithms.source import standalone
+from pbb.domains.algorithms.syntax import NotAProgram
+from pbb.domains.algorithms.written import as_written, disagreement
 from pbb.domains.configs import MIN_INPUTS_PER_PATH, FunctionSource
 from pbb.domains.domain import Case, squeezed
-from pbb.seeds import stream
 
-LIMITS: Final = Limits(seconds_per_call=0.5, seconds=2.0)
-CALLS_PER_SECOND: Final = 100
-"""All calls of a function may take longer than LIMITS say where there are many."""
-MEANING_CALLS: Final = 12
+MEANING_CALLS: Final = LEAST_DRAWN
 """A meaning is the tuple of answers to so many inputs, the first, whatever a study asks for."""
 DIVERSE: Final = 0.8
 """Different answers to a case, from which on items may be spread over execution paths."""
@@ -45,8 +32,6 @@ PROBES: Final = 3
 MOST_PROBES: Final = 36
 """Functions are told apart on so many inputs of each, and so many in all, or on all they have."""
 _NAMES: Final = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|(?:^|(?<= ))[A-Za-z_]\w*=""")
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -68,11 +53,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A function that may be used so far, and the argument lists to try."""
+    """A function that may be used so far, the argument lists to try, and its source for them."""
 
     name: str
     code: str
     calls: tuple[str, ...]
+    source: str
 
 
 @lru_cache(maxsize=16)
@@ -80,7 +66,8 @@ def prepare(functions: tuple[FunctionSource, ...], inputs: int) -> tuple[Prepare
     """One for each function, in order. inputs: cases that a usable one has. Raises SandboxError
     where the sandbox itself fails; a function never makes it.
     """
-    found = in_parallel(lambda each: _candidate(each, inputs), functions)
+    calls = calls_of(functions, inputs)
+    found = [_candidate(*each, inputs) for each in zip(functions, calls, strict=True)]
     candidates = [each for each in found if isinstance(each, _Candidate)]
     runs = iter(_run_all(candidates, inputs))
     made = [next(runs) if isinstance(each, _Candidate) else each for each in found]
@@ -97,78 +84,41 @@ def _without_users(made: Sequence[Prepared]) -> list[Prepared]:
     return checked
 
 
-def in_parallel(function: Callable[[T], R], given: Iterable[T]) -> list[R]:
-    """In order; each waits for a process of its own, so threads suffice."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(function, given))
-
-
-def run_jobs(jobs: Sequence[Job], hash_seed: int = 0) -> list[tuple[Ran, ...]]:
-    """As `run_functions`, shared out among the processors."""
-    share = -(-len(jobs) // (os.cpu_count() or 1)) or 1
-    parts = [jobs[i : i + share] for i in range(0, len(jobs), share)]
-    longest = max((len(each.calls) for each in jobs), default=0)
-    limits = replace(LIMITS, seconds=max(LIMITS.seconds, longest / CALLS_PER_SECOND))
-    done = in_parallel(lambda part: run_functions(part, limits, hash_seed=hash_seed), parts)
-    return [ran for part in done for ran in part]
-
-
-def job(code: str, calls: Iterable[str]) -> Job:
-    """Calls of a standalone function."""
-    return Job(code, PLACEHOLDER, tuple(calls))
-
-
-def _candidate(function: FunctionSource, inputs: int) -> _Candidate | Prepared:
+def _candidate(function: FunctionSource, calls: Calls, inputs: int) -> _Candidate | Prepared:
+    name = function.name
     try:
-        code = standalone(function.source, function.name, function.statement)
-        calls = _calls(function, inputs)
-    except (NotAProgram, SandboxError) as error:
-        return Prepared(function.name, reason=str(error), late=isinstance(error, TooSlow))
+        code = standalone(function.source, name, function.statement)
+        source = as_written(function.source, name)
+    except NotAProgram as error:
+        return Prepared(name, reason=str(error))
+    if not isinstance(calls, tuple):
+        return Prepared(name, reason=str(calls), late=isinstance(calls, TooSlow))
     if len(calls) < inputs:
-        return Prepared(
-            function.name, code, reason=f"{len(calls)} distinct inputs; {inputs} are wanted"
-        )
-    return _Candidate(function.name, code, calls)
-
-
-def _calls(function: FunctionSource, inputs: int) -> tuple[str, ...]:
-    """Distinct argument lists, more than are wanted where there is a generator.
-
-    Raises NotAProgram, SandboxError.
-    """
-    if function.generator:
-        source = standalone(function.generator, "inputs").replace(PLACEHOLDER, "inputs")
-        key = hashlib.sha256(source.encode()).hexdigest()
-        seed = int(stream("inputs", key).integers(2**32))
-        return generate_inputs(source, max(MEANING_CALLS, 2 * inputs + 8), seed, LIMITS)
-    given = [arguments(each) for each in function.examples]
-    if None in given:
-        wrong = function.examples[given.index(None)]
-        raise NotAProgram(f"example {wrong[:60]!r} is no list of Python literals")
-    if not given:
-        raise NotAProgram(
-            f"no inputs; write inputs_{function.name}(rng), EXAMPLES, or >>> lines in its docstring"
-        )
-    return tuple(dict.fromkeys(", ".join(each) for each in given if each is not None))
+        return Prepared(name, code, reason=f"{len(calls)} distinct inputs; {inputs} are wanted")
+    return _Candidate(name, code, calls, source)
 
 
 def _run_all(candidates: Sequence[_Candidate], inputs: int) -> list[Prepared]:
-    """Those that work run again in part, in the opposite order and under another hash seed.
+    """Those that work run again: in the opposite order and under another hash seed, and as their
+    sources have them, before they are made to stand alone.
 
     One that is late once cannot be used at all: cases that a faster machine has would be missing.
     """
     ran = run_jobs([job(each.code, each.calls) for each in candidates])
     made = [_prepared(*each, inputs) for each in zip(candidates, ran, strict=True)]
     works = [i for i, each in enumerate(made) if each.reason is None]
-    again = run_jobs(
-        [job(made[i].code, candidates[i].calls[:MEANING_CALLS][::-1]) for i in works], hash_seed=1
-    )
-    for i, back in zip(works, again, strict=True):
-        if late := refusals.lateness(back):
-            made[i] = replace(made[i], cases=(), reason=late, late=True)
-        elif any(one != other for one, other in zip(ran[i], reversed(back), strict=False)):
-            reason = "not deterministic: two processes give different answers or traces"
-            made[i] = replace(made[i], cases=(), reason=reason)
+    again = run_jobs([job(made[i].code, candidates[i].calls[::-1]) for i in works], hash_seed=1)
+    whole = run_jobs([Job(candidates[i].source, made[i].name, candidates[i].calls) for i in works])
+    for i, back, written in zip(works, again, whole, strict=True):
+        late = refusals.lateness(back)
+        answers = [each.answer for each in ran[i]]
+        reason = (
+            late
+            or refusals.chance(candidates[i].calls, ran[i], back[::-1])
+            or disagreement(candidates[i].calls, answers, written)
+        )
+        if reason:
+            made[i] = replace(made[i], cases=(), reason=reason, late=late is not None)
     return made
 
 

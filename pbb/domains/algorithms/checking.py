@@ -9,7 +9,7 @@ from pathlib import Path
 from pbb.domains import python_prose
 from pbb.domains.algorithms import source
 from pbb.domains.algorithms.cases import Prepared, prepare
-from pbb.domains.algorithms.reading import read_folder
+from pbb.domains.algorithms.embedding import read_faithful
 from pbb.domains.configs import FunctionSource
 
 
@@ -40,9 +40,9 @@ def check_functions(functions: Sequence[FunctionSource], inputs: int) -> tuple[U
 
 def check_folder(path: Path, inputs: int) -> tuple[Usable, ...]:
     """The same for a folder, and what in it gave no function. Raises UnreadableFolder."""
-    functions, refusals = read_folder(path)
-    refused = (Usable(each.where, each.reason) for each in refusals)
-    return (*check_functions(functions, inputs), *refused)
+    found = read_faithful(path, inputs)
+    refused = (Usable(each.where, each.reason) for each in found.refusals)
+    return (*check_functions(found.functions, inputs), *refused)
 
 
 def _row(made: Prepared) -> Usable:

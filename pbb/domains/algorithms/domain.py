@@ -15,13 +15,12 @@ from pbb.domains.algorithms import source
 from pbb.domains.algorithms.answers import kind, same_answer
 from pbb.domains.algorithms.cases import (
     Prepared,
-    job,
     prepare,
-    run_jobs,
     values_only,
     with_few_paths,
     without_duplicates,
 )
+from pbb.domains.algorithms.jobs import job, run_jobs
 from pbb.domains.algorithms.reading import library
 from pbb.domains.algorithms.sandbox import TooSlow
 from pbb.domains.algorithms.templates import TEMPLATES

@@ -17,14 +17,17 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from pbb.domains.algorithms.source import NO_EXAMPLES, NotAProgram, needs, parsed, shown_call
-from pbb.domains.configs import AlgorithmsConfig, FunctionSource
+from pbb.domains.algorithms.examples import examples, first_paragraph, shown
+from pbb.domains.algorithms.overlooked import overlooked
+from pbb.domains.algorithms.scopes import needs, refuse_changed
+from pbb.domains.algorithms.source import NO_EXAMPLES, shown_call
+from pbb.domains.algorithms.syntax import NotAProgram, bare, parsed
+from pbb.domains.configs import FunctionSource
 
 MAX_FOLDER_BYTES: Final = 1_000_000
 SUFFIXES: Final = (".py", ".jsonl")
@@ -45,7 +48,13 @@ class Refusal:
     reason: str
 
 
-Found = tuple[tuple[FunctionSource, ...], tuple[Refusal, ...]]
+@dataclass(frozen=True)
+class Found:
+    """functions: as they can be told; files: text of the file that each is of, by its name."""
+
+    functions: tuple[FunctionSource, ...]
+    refusals: tuple[Refusal, ...]
+    files: Mapping[str, str]
 
 
 def read_folder(path: Path) -> Found:
@@ -55,6 +64,7 @@ def read_folder(path: Path) -> Found:
     if not path.is_dir():
         raise UnreadableFolder(f"folder {str(path)!r} is not there, or is no folder")
     functions: dict[str, FunctionSource] = {}
+    files: dict[str, str] = {}
     refusals: list[Refusal] = []
     left = MAX_FOLDER_BYTES
     for file in sorted(each for each in path.iterdir() if each.suffix in SUFFIXES):
@@ -71,9 +81,10 @@ def read_folder(path: Path) -> Found:
                 refusals.append(each)
             else:
                 functions[each.name] = each
+                files[each.name] = text if file.suffix == ".py" else each.source
     executing = tuple(_executing(functions))
     silent = [name for name in functions if name not in {each.where for each in executing}]
-    return tuple(functions[name] for name in silent), (*refusals, *executing)
+    return Found(tuple(functions[name] for name in silent), (*refusals, *executing), files)
 
 
 def _executing(functions: Mapping[str, FunctionSource]) -> Iterator[Refusal]:
@@ -84,24 +95,6 @@ def _executing(functions: Mapping[str, FunctionSource]) -> Iterator[Refusal]:
             if shown:
                 yield Refusal(function.name, f"its statement holds {shown}: {NO_EXAMPLES}")
                 break
-
-
-def embed(config: AlgorithmsConfig, base: Path) -> AlgorithmsConfig:
-    """The configuration with the text of its folder in it, so that it is complete by itself.
-
-    base: the folder that `config.folder` is relative to. What is refused is left out, and named by
-    `checking.check_folder`. Raises UnreadableFolder where nothing remains.
-    """
-    if config.folder is None:
-        return config
-    functions, refusals = read_folder(base / config.folder)
-    if not functions:
-        raise UnreadableFolder(
-            f"folder {config.folder!r} holds no functions: give it .py or .jsonl files"
-            + "".join(f"; {each.where}: {each.reason}" for each in refusals)
-        )
-    fields = {**dict(config), "folder": None, "functions": functions}
-    return AlgorithmsConfig.model_validate(fields)
 
 
 @lru_cache(maxsize=8)
@@ -118,6 +111,8 @@ def library(tiers: tuple[Tier, ...]) -> tuple[FunctionSource, ...]:
 
 def _text(file: Path, most_bytes: int) -> str:
     """A regular file's text; links are not followed. Raises NotAProgram."""
+    if file.is_dir() and not file.is_symlink():
+        raise NotAProgram("a folder, and folders inside are not entered; move its files out")
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -130,37 +125,57 @@ def _text(file: Path, most_bytes: int) -> str:
     if len(content) > most_bytes:
         raise NotAProgram(f"the folder holds over {MAX_FOLDER_BYTES} bytes; split it")
     try:
-        return content.decode().replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise NotAProgram(f"not UTF-8: {error.reason} at byte {error.start}") from None
 
 
 def _python(text: str, file: str) -> Iterator[FunctionSource | Refusal]:
     try:
-        module = parsed(text)
-        examples = _examples(module)
+        module, plain = parsed(text), bare(text)
+        given = examples(module)
     except NotAProgram as error:
         yield Refusal(file, str(error))
         return
-    defined = {n.name: n for n in module.body if isinstance(n, ast.FunctionDef)}
+    defined = _functions(module)
     public = [name for name in defined if not re.match("_|inputs(_|$)", name)]
     for name in public:
-        generator = defined.get(f"inputs_{name}")
-        if generator is None and len(public) == 1:
-            generator = defined.get("inputs")
+        generator = f"inputs_{name}"
+        if generator not in defined and len(public) == 1:
+            generator = "inputs"
         docstring = ast.get_docstring(defined[name]) or ""
+        if changed := _changed(plain, name) or _changed(plain, generator):
+            yield Refusal(f"{file}: {name}", changed)
+            continue
         yield _made(
             f"{file}: {name}",
             name=name,
             source=_with_needs(text, module, defined[name]),
-            statement=_first_paragraph(docstring),
-            examples=examples.get(name) or _shown(docstring, name),
-            generator=_as_inputs(text, module, generator) if generator else "",
+            statement=first_paragraph(docstring),
+            examples=given.get(name) or shown(docstring, name),
+            generator=_as_inputs(text, module, defined[generator]) if generator in defined else "",
         )
     named = {"inputs", *(f"inputs_{name}" for name in public)}
-    for name in [*defined, *examples]:
+    for name in [*defined, *given]:
         if name not in {*public, *named} and not name.startswith("_"):
             yield Refusal(f"{file}: {name}", "inputs of a function that is not there")
+    for name, reason in overlooked(plain):
+        yield Refusal(f"{file}: {name}", reason)
+
+
+def _changed(plain: ast.Module, name: str) -> str | None:
+    """Why a function, where there is one of the name, cannot be taken out of its file."""
+    function = _functions(plain).get(name)
+    try:
+        if function is not None:
+            refuse_changed(plain.body, function)
+    except NotAProgram as error:
+        return f"{name} {error}"
+    return None
+
+
+def _functions(module: ast.Module) -> dict[str, ast.FunctionDef]:
+    return {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
 
 
 def _made(where: str, **fields: object) -> FunctionSource | Refusal:
@@ -190,58 +205,6 @@ def _as_inputs(text: str, module: ast.Module, generator: ast.FunctionDef) -> str
     """The generator and what it needs, called `inputs`."""
     source = _with_needs(text, module, generator)
     return re.sub(rf"\b{generator.name}\b", "inputs", source)
-
-
-def _first_paragraph(docstring: str) -> str:
-    """Up to a blank line or an example: what a call gives is no part of the problem."""
-    lines = map(str.strip, docstring.strip().splitlines())
-    told = takewhile(lambda line: line and not line.startswith(">>>"), lines)
-    return " ".join(" ".join(told).split())
-
-
-def _shown(docstring: str, name: str) -> tuple[str, ...]:
-    """Argument lists of the calls that a docstring shows after `>>>`."""
-    found = []
-    for line in re.findall(r"^\s*>>> (.+)$", docstring, re.MULTILINE):
-        try:
-            match parsed(line).body:
-                case [ast.Expr(ast.Call(func=ast.Name(id=called), args=args, keywords=[]))]:
-                    if called == name and all(map(_is_literal, args)):
-                        found.append(", ".join(map(ast.unparse, args)))
-        except NotAProgram:
-            continue
-    return tuple(dict.fromkeys(found))
-
-
-def _is_literal(node: ast.expr) -> bool:
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError, MemoryError, RecursionError):
-        return False
-    return True
-
-
-def _examples(module: ast.Module) -> dict[str, tuple[str, ...]]:
-    """`EXAMPLES` of a file. Raises NotAProgram."""
-    for node in module.body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id="EXAMPLES")], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(id="EXAMPLES"), value=ast.expr() as value):
-                pass
-            case _:
-                continue
-        try:
-            given = ast.literal_eval(value)
-            if not all(isinstance(each, str) for calls in given.values() for each in calls):
-                raise ValueError
-            return {str(name): tuple(calls) for name, calls in given.items()}
-        except (ValueError, TypeError, AttributeError, MemoryError, RecursionError):
-            raise NotAProgram(
-                'EXAMPLES must give argument lists as texts, for instance {"f": ["[1, 2], 3"]}, '
-                f"line {node.lineno}"
-            ) from None
-    return {}
 
 
 def _jsonl(text: str, file: str) -> Iterator[FunctionSource | Refusal]:

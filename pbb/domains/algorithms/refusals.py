@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from pbb.domains import python_prose
@@ -19,6 +20,19 @@ def lateness(ran: Sequence[Ran]) -> str | None:
     """Seconds ran out in a call, as they might not on another machine."""
     errors = (f"too slow: {each.error}" for each in ran if each.late)
     return next(errors, None)
+
+
+def chance(calls: Sequence[str], one: Sequence[Ran], other: Sequence[Ran]) -> str | None:
+    """Two processes do not agree on a call; only what an error says may differ."""
+    for call, here, there in zip(calls, one, other, strict=True):
+        if _told(here) != _told(there):
+            what = "answers" if here.answer != there.answer else "traces"
+            return f"not deterministic: two processes give different {what} for {call[:60]}"
+    return None
+
+
+def _told(ran: Ran) -> Ran:
+    return replace(ran, error=ran.error and "an error")
 
 
 def failure(ran: Sequence[Ran], inputs: int) -> str:

@@ -44,9 +44,6 @@ WALL_FACTOR: Final = 5
 """Limits are of processor time; elapsed, it may be so many times that on a busy machine."""
 START_SECONDS: Final = 60.0
 """For the interpreter to start, on a machine that is busy with other things."""
-DRAWS: Final = 20
-"""Inputs are drawn so many times as often as they are wanted, at most, to find distinct ones."""
-
 _LATE: Final = ("timeout:", "not run:", "could not be loaded: timeout:")
 """How the runner's errors begin where seconds ran out."""
 BOOTSTRAP: Final = "import sys; sys.path.append(sys.argv[1]); from child.runner import main; main()"
@@ -144,26 +141,11 @@ def deterministic(source: str, name: str, calls: Sequence[str], limits: Limits =
     return there == tuple(reversed(back))
 
 
-def generate_inputs(
-    source: str, count: int, seed: int, limits: Limits = Limits()
-) -> tuple[str, ...]:
-    """Distinct argument lists that the source's `inputs(rng: random.Random)` draws, as literals.
-
-    As many as `count`, or fewer where so many are not found in DRAWS times as many draws, each from
-    a generator of its own. Raises SandboxError where a draw fails or is no tuple of plain values,
-    TooSlow where it takes too long.
-    """
-    found: dict[str, None] = {}
-    start, end = 0, count
-    while len(found) < count and start < end:
-        draws = tuple(f"{seed}/{number}" for number in range(start, end))
-        (drawn,) = _run("inputs", [Job(source, "inputs", draws)], limits, 0)
-        for each in drawn:
-            if each.answer is None:
-                raise (TooSlow if each.late else SandboxError)(f"inputs(rng): {each.error}")
-            found[each.answer] = None
-        start, end = end, min(2 * end, DRAWS * count)
-    return tuple(found)[:count]
+def run_generators(
+    jobs: Sequence[Job], limits: Limits, hash_seed: int
+) -> tuple[tuple[Ran, ...], ...]:
+    """As `run_functions`, where a call is the seed of the one argument, a random.Random."""
+    return _run("inputs", jobs, limits, hash_seed)
 
 
 def layers() -> tuple[str, ...]:

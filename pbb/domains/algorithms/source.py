@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import ast
 import re
-import symtable
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
 from pbb.domains.algorithms.answers import arguments
 from pbb.domains.algorithms.child.screening import text_refusal
+from pbb.domains.algorithms.defaults import with_values
+from pbb.domains.algorithms.renaming import refuse_unsafe, rename, whole_word
+from pbb.domains.algorithms.scopes import needs, refuse_changed, refuse_clashes
+from pbb.domains.algorithms.syntax import NotAProgram, bare
 
 PLACEHOLDER: Final = "program_"
 """The function's name until it is given one."""
@@ -25,24 +27,6 @@ MAX_INSTRUCTION_CHARS: Final = 4_000
 NO_EXAMPLES: Final = "an instruction shows no execution; give examples after >>>, below it"
 MAX_SHOWN_CHARS: Final = 200
 """Of the arguments of a call in a statement: longer ones are not looked for."""
-_NOT_OURS: Final = (ast.Constant, ast.Attribute, ast.keyword, ast.alias)
-"""What holds text that is no name of the function: a method may be called like it."""
-
-
-class NotAProgram(ValueError):
-    """A source that holds no usable function: why."""
-
-
-def parsed(text: str) -> ast.Module:
-    """The syntax tree. Raises NotAProgram."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a doubtful escape in a string is its author's affair
-            return ast.parse(text)
-    except SyntaxError as error:
-        raise NotAProgram(f"not Python: {error.msg}, line {error.lineno}") from None
-    except (ValueError, MemoryError, RecursionError) as error:
-        raise NotAProgram(f"not readable as Python: {type(error).__name__}") from None
 
 
 def shown_call(statement: str, name: str) -> str:
@@ -68,14 +52,18 @@ def standalone(text: str, name: str, statement: str = "") -> str:
     if shown:
         raise NotAProgram(f"its statement holds {shown}: {NO_EXAMPLES}")
     try:
-        module = _Bare().visit(parsed(text))
+        module = bare(text)
         function = _defined(module, name)
+        refuse_changed(module.body, function)
+        with_values(module.body, function)
         needed = [node for node in needs(module.body, function) if not _is_future(node)]
+        refuse_clashes(needed, function)
         function.body = [*needed, *function.body]
         _refuse_globals(function)
-        _Renamed(name, PLACEHOLDER).visit(function)
+        refuse_unsafe(function)
+        rename(function, name, PLACEHOLDER)
         if statement:
-            told = _whole_word(name).sub(PLACEHOLDER, statement)
+            told = whole_word(name).sub(PLACEHOLDER, statement)
             function.body.insert(0, ast.Expr(ast.Constant(" ".join(told.split()))))
         code = _without_blank_lines(ast.unparse(ast.fix_missing_locations(function)))
     except RecursionError:
@@ -117,57 +105,6 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, ast.FunctionDef | ast.Lambda):
             waiting.extend(ast.iter_child_nodes(node))
-
-
-def needs(statements: Sequence[ast.stmt], function: ast.FunctionDef) -> list[ast.stmt]:
-    """Top-level statements that bind names the function uses, directly or not, in their order."""
-    binding: dict[str, list[int]] = {}
-    for i, node in enumerate(statements):
-        for name in _binds(node):
-            binding.setdefault(name, []).append(i)
-    found: set[int] = set()
-    waiting = _free(function)
-    seen = {function.name}
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for i in binding.get(name, []):
-            found.add(i)
-            waiting |= _free(statements[i])
-    return [statements[i] for i in sorted(found)]
-
-
-def _binds(node: ast.stmt) -> list[str]:
-    match node:
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            return [(alias.asname or alias.name).partition(".")[0] for alias in names]
-        case ast.Assign() | ast.AugAssign() | ast.AnnAssign():
-            stored = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-            return [n.id for n in stored if isinstance(n.ctx, ast.Store)]
-        case _:
-            return []
-
-
-def _names(node: ast.AST) -> set[str]:
-    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-
-
-def _free(statement: ast.stmt) -> set[str]:
-    """Names that a statement takes from around it; not what a function calls its own values."""
-    try:
-        tables = [symtable.symtable(ast.unparse(statement), "<statement>", "exec")]
-    except SyntaxError:  # of scopes, such as a `nonlocal` of nothing: it will not run
-        return _names(statement)
-    names: set[str] = set()
-    while tables:
-        table = tables.pop()
-        tables += table.get_children()
-        names |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
-    return names
 
 
 def _is_future(node: ast.stmt) -> bool:
@@ -215,7 +152,7 @@ def function(code: str, name: str) -> ast.FunctionDef:
     found = _function(code)
     if ast.get_docstring(found) is not None:
         found.body = found.body[1:] or [ast.Pass()]
-    _Renamed(PLACEHOLDER, name).visit(found)
+    rename(found, PLACEHOLDER, name)
     return found
 
 
@@ -238,44 +175,3 @@ def _function(code: str) -> ast.FunctionDef:
     found = ast.parse(code).body[0]
     assert isinstance(found, ast.FunctionDef)
     return found
-
-
-def _whole_word(name: str) -> re.Pattern[str]:
-    """A name where it stands alone or beside underscores: `gcd`, `gcd_of_two`; not `gcdx`."""
-    return re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])")
-
-
-class _Renamed(ast.NodeTransformer):
-    """A function's name wherever an identifier holds it."""
-
-    def __init__(self, old: str, new: str) -> None:
-        self._old, self._new = _whole_word(old), new
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, str) and not isinstance(node, _NOT_OURS):
-                setattr(node, field, self._old.sub(self._new, value))
-        if isinstance(node, ast.Nonlocal):
-            node.names = [self._old.sub(self._new, name) for name in node.names]
-        self.generic_visit(node)
-        return node
-
-
-class _Bare(ast.NodeTransformer):
-    """Without docstrings and annotations."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        if ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-        node.returns = None
-        self.generic_visit(node)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if node.value is None:
-            return ast.copy_location(ast.Pass(), node)
-        return ast.copy_location(ast.Assign([node.target], node.value), node)

@@ -50,13 +50,24 @@ def refusal(source: str, name: str) -> str | None:
         return f"not readable as Python: {type(error).__name__}"
     if not any(isinstance(each, ast.FunctionDef) and each.name == name for each in tree.body):
         return f"defines no function {name!r} at its top level"
-    bound = _bound(tree)
+    return next((wrong for _, wrong in refusals(tree)), None)
+
+
+def refusals(
+    tree: ast.Module, bound: frozenset[str] = frozenset()
+) -> Iterator[tuple[ast.stmt, str]]:
+    """Statements at the top level that may not run, each with the first reason.
+
+    bound: names that stand for something of the source's own, beside those that it binds.
+    """
+    bound |= _bound(tree)
     imported = _imported(tree) - bound
-    for node in ast.walk(tree):
-        wrong = _node_refusal(node, bound) or _change_refusal(node, imported)
-        if wrong:
-            return f"{wrong}, line {getattr(node, 'lineno', '?')}"
-    return None
+    for statement in tree.body:
+        for node in ast.walk(statement):
+            wrong = _node_refusal(node, bound) or _change_refusal(node, imported)
+            if wrong:
+                yield statement, f"{wrong}, line {getattr(node, 'lineno', '?')}"
+                break
 
 
 def _bound(tree: ast.AST) -> frozenset[str]:

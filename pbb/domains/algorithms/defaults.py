@@ -1,0 +1,67 @@
+"""Defaults of a function that use top-level names: worked out outside it, where no name is left."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from pbb.domains.algorithms.scopes import binds
+from pbb.domains.algorithms.syntax import NotAProgram
+
+
+def with_values(statements: Sequence[ast.stmt], function: ast.FunctionDef) -> None:
+    """Puts plain values in place of top-level names. Raises NotAProgram where one has none."""
+    arguments = function.args
+    for parameter, default in _defaults(arguments):
+        names = {each.id for each in ast.walk(default) if isinstance(each, ast.Name)}
+        known: dict[str, ast.expr] = {}
+        for name in sorted(names):
+            binding = [each for each in statements if name in binds(each)]
+            if not binding:
+                continue
+            value = _plain(binding)
+            if value is None:
+                raise NotAProgram(
+                    f"its default {parameter}={ast.unparse(default)} uses {name} of its file, "
+                    "which is no plain value that is set once; write the value there itself"
+                )
+            known[name] = value
+        replaced = _Values(known)
+        arguments.defaults = [
+            replaced.visit(each) if each is default else each for each in arguments.defaults
+        ]
+        arguments.kw_defaults = [
+            replaced.visit(each) if each is default else each for each in arguments.kw_defaults
+        ]
+
+
+def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
+    """(parameter, its default)."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    first = len(positional) - len(arguments.defaults)
+    for parameter, default in zip(positional[first:], arguments.defaults, strict=True):
+        yield parameter.arg, default
+    for parameter, keyword in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if keyword is not None:
+            yield parameter.arg, keyword
+
+
+def _plain(binding: Sequence[ast.stmt]) -> ast.expr | None:
+    """A number, a text, or a tuple of them: nothing that calls could share and change."""
+    match binding:
+        case [ast.Assign(targets=[ast.Name()], value=value)]:
+            try:
+                hash(ast.literal_eval(value))
+            except (ValueError, TypeError, MemoryError, RecursionError):
+                return None
+            return value
+        case _:
+            return None
+
+
+class _Values(ast.NodeTransformer):
+    def __init__(self, known: dict[str, ast.expr]) -> None:
+        self._known = known
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._known.get(node.id, node)

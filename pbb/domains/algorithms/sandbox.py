@@ -3,6 +3,7 @@
 The host sends texts and gets texts: it never parses, evaluates or unpickles what a function made.
 A runner (child/runner.py, `python` without site packages, user folders or any environment) forks a
 process for each function, so that one cannot touch another's results, and kills it at its limits.
+It ends by itself, and takes its folder along, when the process that wants its answers is gone.
 
 Three layers, each of them tested with those before it taken away:
 
@@ -46,6 +47,8 @@ START_SECONDS: Final = 60.0
 """For the interpreter to start, on a machine that is busy with other things."""
 _LATE: Final = ("timeout:", "not run:", "could not be loaded: timeout:")
 """How the runner's errors begin where seconds ran out."""
+_RUNNING: Final[set[subprocess.Popen[bytes]]] = set()
+"""Runners that threads wait for."""
 BOOTSTRAP: Final = "import sys; sys.path.append(sys.argv[1]); from child.runner import main; main()"
 
 
@@ -208,10 +211,19 @@ def _talk(request: str, hash_seed: int, deadline: float) -> bytes:
             cwd=folder,
             start_new_session=True,
         )
+        _RUNNING.add(process)
         try:
             return _read(process, deadline)
         finally:
+            _RUNNING.discard(process)
             _end(process)
+
+
+def end_runners() -> None:
+    """Kills those that run now: the threads that wait for them go on, with a SandboxError."""
+    for process in tuple(_RUNNING):
+        if process.returncode is None:
+            _kill(process)
 
 
 def _command() -> list[str]:
@@ -224,7 +236,7 @@ def _command() -> list[str]:
             "functions run on POSIX systems only, by the interpreter at sys.executable"
         )
     flags = ["-P", "-s", "-S", "-B", "-X", "utf8"]
-    return [sys.executable, *flags, "-c", BOOTSTRAP, str(Path(__file__).parent)]
+    return [sys.executable, *flags, "-c", BOOTSTRAP, str(Path(__file__).parent), str(os.getpid())]
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes:
@@ -247,12 +259,16 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kills the whole group: its leader is not waited for yet, so the number is still its own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS's word for all-dead
-        os.killpg(process.pid, signal.SIGKILL)
+    _kill(process)
     process.wait()
     if process.stdout is not None:
         process.stdout.close()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kills the whole group: its leader is not waited for yet, so the number is still its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS's word for all-dead
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _checked(rows: Sequence[Sequence[Any]], job: Job) -> tuple[Ran, ...]:

@@ -31,27 +31,41 @@ class _Ended(Exception):
     """A process gives no further row: why."""
 
 
+class _Abandoned(Exception):
+    """Nobody waits for the rows: the process that started this one has ended, however it did."""
+
+
 def main() -> None:
     """Request: {"jobs": [...], "limits": {...}}; reply: {"layers": [name], "rows": [[Row]]}."""
     request = json.load(sys.stdin)
+    host = int(sys.argv[2])
     isolated = isolate_network()
     gc.freeze()
     gc.disable()  # collecting would copy pages that all processes share
     layers: list[str] = []
-    rows = [_run_job(job, request["limits"], layers) for job in request["jobs"]]
+    try:
+        rows = [_run_job(job, request["limits"], layers, host) for job in request["jobs"]]
+    except _Abandoned:
+        # Made for this process, and nobody else is left to remove it.
+        os.rmdir(os.getcwd())  # noqa: PTH106, PTH109  pathlib takes long to import
+        return
     layers += ["no network"] * isolated
     sys.stdout.write(json.dumps({"layers": layers, "rows": rows}) + "\n")
 
 
-def _run_job(job: dict[str, Any], limits: dict[str, Any], layers: list[str]) -> list[Row]:
-    """A row for each call. layers: filled with those in force, where that is not known yet."""
+def _run_job(
+    job: dict[str, Any], limits: dict[str, Any], layers: list[str], host: int
+) -> list[Row]:
+    """A row for each call. layers: filled with those in force, where that is not known yet. host:
+    the process that waits for them. Raises _Abandoned.
+    """
     rows: list[Row] = []
     spent = 0.0
     total = len(job["calls"])
     while len(rows) < total:
         if spent > limits["seconds"]:
             return _filled(rows, total, f"not run: {limits['seconds']:g} s spent on this source")
-        worker = _Worker(job, len(rows), limits)
+        worker = _Worker(job, len(rows), limits, host)
         try:
             ready = _greeting(worker.message())
             if "refused" in ready:
@@ -73,7 +87,8 @@ def _filled(rows: list[Row], total: int, error: str) -> list[Row]:
 class _Worker:
     """A forked process that runs the calls of a job from `start` on."""
 
-    def __init__(self, job: dict[str, Any], start: int, limits: dict[str, Any]) -> None:
+    def __init__(self, job: dict[str, Any], start: int, limits: dict[str, Any], host: int) -> None:
+        self._host = host
         self._limit: float = limits["seconds_per_call"]
         self._wall_factor: float = limits["wall_factor"]
         self._answer_chars: int = limits["answer_chars"]
@@ -98,9 +113,11 @@ class _Worker:
         return rows
 
     def message(self) -> Any:
-        """The next line that the process writes. Raises _Ended."""
+        """The next line that the process writes. Raises _Ended, _Abandoned."""
         begun, worked = time.monotonic(), self._cpu()
         while b"\n" not in self._left:
+            if os.getppid() != self._host:
+                raise _Abandoned
             if len(self._left) > MAX_LINE_BYTES:
                 raise _Ended(_GARBAGE)
             if select.select([self._fd], [], [], POLL_SECONDS)[0]:

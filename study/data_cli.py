@@ -1,6 +1,7 @@
 """`pbb-study data`: documents as the model gets them, and whether they, or functions, will do.
 
-Exit codes: 0 nothing wrong; 1 something must not be used as it is; 2 the user's input is wrong.
+Exit codes: 0 nothing wrong; 1 something must not be used as it is; 2 the user's input is wrong, as
+a study is that names functions which cannot be used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pbb.domains.algorithms.checking import Usable
     from pbb.domains.configs import AlgorithmsConfig
     from search_spaces.study_file import Study
-    from study.plan import Trial
+    from study.plan import Plan, Trial
 
 CHECKED_STEPS: Final = 40
 """Steps of each stage that `check` reads: all sources come by in them."""
@@ -122,7 +123,7 @@ def check(
         from pbb.domains.algorithms.checking import check_folder
         from pbb.domains.configs import AlgorithmsConfig
 
-        ok = _told(source, check_folder(Path(source), AlgorithmsConfig().inputs))
+        ok = _told(source, check_folder(Path(source), AlgorithmsConfig().inputs)) == 0
     else:
         ok = _study_checked(source, steps)
     if not ok:
@@ -130,18 +131,34 @@ def check(
 
 
 def _study_checked(source: str, steps: int) -> bool:
+    """Whether its documents may be used. Raises StudyError where some functions cannot be."""
     from pbb.domains.configs import AlgorithmsConfig
+    from search_spaces.errors import StudyError
+    from study.plan import check_corpora, make_plan
+
+    study = _study(source, smoke=False)
+    plan = make_plan(study)
+    unusable = 0
+    if isinstance(study.domain, AlgorithmsConfig):
+        told = {trial.config.corpus.representation for trial in plan.trials}
+        unusable = _told(source, _functions_checked(source, study.domain, "prose" in told))
+    check_corpora(plan)
+    ok = _documents_checked(plan, steps)
+    if unusable:
+        raise StudyError(
+            f"{source}: {unusable} of its functions cannot be used, as told above; mend them, or "
+            "take them out"
+        )
+    return ok
+
+
+def _documents_checked(plan: Plan, steps: int) -> bool:
     from study.cli_text import out
     from study.data_report import examine
     from study.data_text import show_checks
-    from study.plan import make_plan
 
-    study = _study(source, smoke=False)
-    own = study.domain if isinstance(study.domain, AlgorithmsConfig) else None
-    if own is not None and not _told(source, _functions_checked(source, own)):
-        return False
     found: dict[tuple[str, str], Trial] = {}
-    for trial in make_plan(study).trials:
+    for trial in plan.trials:
         found.setdefault((trial.config.curriculum, trial.config.arm), trial)
     reports = []
     for (curriculum, arm), trial in found.items():
@@ -152,7 +169,14 @@ def _study_checked(source: str, steps: int) -> bool:
     return all(report.ok for report in reports)
 
 
-def _functions_checked(source: str, domain: AlgorithmsConfig) -> tuple[Usable, ...]:
+def _functions_checked(source: str, domain: AlgorithmsConfig, prose: bool) -> tuple[Usable, ...]:
+    from pbb.domains.algorithms.checking import told_as_prose
+
+    rows = _rows(source, domain)
+    return told_as_prose(rows, domain.prose) if prose else rows
+
+
+def _rows(source: str, domain: AlgorithmsConfig) -> tuple[Usable, ...]:
     from pbb.domains.algorithms.checking import check_folder, check_functions
     from pbb.domains.algorithms.reading import library
     from search_spaces.yaml12 import read_yaml
@@ -166,8 +190,8 @@ def _functions_checked(source: str, domain: AlgorithmsConfig) -> tuple[Usable, .
     return check_folder(path.parent / folder, domain.inputs)
 
 
-def _told(source: str, rows: tuple[Usable, ...]) -> bool:
-    """Whether all can be used. Raises StudyError where none can."""
+def _told(source: str, rows: tuple[Usable, ...]) -> int:
+    """How many cannot be used. Raises StudyError where none can."""
     from search_spaces.errors import StudyError
     from study.cli_text import out
     from study.data_text import show_functions
@@ -177,7 +201,7 @@ def _told(source: str, rows: tuple[Usable, ...]) -> bool:
     show_functions(rows)
     if not usable:
         raise StudyError(f"{source}: holds no function that can be used")
-    return usable == len(rows)
+    return len(rows) - usable
 
 
 def _study(path_or_name: str, smoke: bool) -> Study:

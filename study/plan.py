@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from pbb.config import Base, CorpusConfig, EvaluateStage, RunConfig, Split, Stage
-from pbb.corpus import build_corpus, composed_cases, compositions
+from pbb.corpus import Corpus, build_corpus, composed_cases, compositions
 from pbb.curricula import compile_run
 from pbb.mixtures import composes
 from pbb.models.registry import resolve as resolve_base
@@ -120,6 +120,7 @@ def _data_of(run: RunConfig) -> _Data:
 def _check_corpus(asked: _Data) -> None:
     """Raises ValueError."""
     corpus = build_corpus(asked.corpus)
+    _check_told(corpus)
     if asked.composed:
         compositions(asked.corpus, asked.split, asked.composed)
     if asked.composes:
@@ -128,6 +129,20 @@ def _check_corpus(asked: _Data) -> None:
         skew, seed, count = asked.skewed
         for program in corpus.split(asked.split):
             demonstration_inputs(program, asked.corpus.data_seed, seed, skew, count)
+
+
+def _check_told(corpus: Corpus) -> None:
+    """Raises StudyError where a program has no instruction in the representation asked for."""
+    domain, representation = corpus.domain, corpus.config.representation
+    for program in (*corpus.target, *corpus.validation, *corpus.acquisition):
+        for phrasing in range(domain.phrasings[representation]):
+            try:
+                domain.instruction(program.draft, program.name, representation, phrasing)
+            except ValueError as error:
+                raise StudyError(
+                    f"{program.draft.own or program.name} ({program.split}) cannot be told as "
+                    f"{representation}: {error}; choose another representation, or leave it out"
+                ) from error
 
 
 def compile_trial(

@@ -160,15 +160,61 @@ def test_a_studys_own_functions_are_checked_and_so_are_files_that_give_none(
 ) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
-    for name, text in {"good.py": GOOD, "bad.py": BAD, "broken.py": "def f(:"}.items():
+    other = GOOD.replace("double", "other").replace("2 * n", "3 * n + 1")
+    files = {"good.py": GOOD, "other.py": other, "bad.py": BAD, "broken.py": "def f(:"}
+    for name, text in files.items():
         (folder / name).write_text(text)
-    data = study().model_dump(mode="json", exclude_unset=True)
-    (tmp_path / "own.yaml").write_text(
-        yaml.safe_dump(data | {"domain": {"kind": "algorithms", "folder": "mine"}})
+    path = own_study(tmp_path, targets=2)
+    assert run(monkeypatch, "data", "check", path, "--steps", "2") == 2
+    shown = capsys.readouterr()
+    told = ("ok: double", "WRONG: forever", "WRONG: broken.py", "2 of 4")
+    assert all(each in shown.out for each in told)
+    assert "that hold an evaluated item" in shown.out, (
+        "documents of those left are read all the same"
     )
-    assert run(monkeypatch, "data", "check", tmp_path / "own.yaml") == 1
-    shown = capsys.readouterr().out
-    assert all(w in shown for w in ("ok: double", "WRONG: forever", "WRONG: broken.py", "1 of 3"))
+    assert "2 of its functions" in shown.err
+    path = own_study(tmp_path, targets=3)
+    assert run(monkeypatch, "data", "check", path, "--steps", "2") == 2
+    shown = capsys.readouterr()
+    assert all(each in shown.out for each in told)
+    assert "3 targets are wanted" in shown.err
+
+
+def own_study(folder: Path, targets: int, prose: str | None = None) -> Path:
+    """Of the functions in `mine`; prose: how they are told, where it is in prose."""
+    data = study().model_dump(mode="json", exclude_unset=True)
+    told = {"representation": "prose"} if prose else {}
+    data["factors"] = [{**grid, **told} for grid in data["factors"]]
+    data["programs"] = {"targets": targets, "validation": 1, "items_per_program": 5}
+    data["domain"] = {"kind": "algorithms", "folder": "mine", "prose": prose or "steps"}
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+UNTOLD = {
+    "steps": "def double(n):\n    return (n ^ 12) * 3\n",
+    "statement": "def double(n):\n    return 2 * n\n",
+}
+
+
+@pytest.mark.parametrize("prose", UNTOLD)
+def test_what_prose_cannot_tell_is_said_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path, prose: str
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "good.py").write_text(GOOD.replace("double", "good").replace("2 * n", "3 * n + 1"))
+    (folder / "untold.py").write_text(UNTOLD[prose] + GOOD[GOOD.index("def inputs") :])
+    path = own_study(tmp_path, 2, prose)
+    assert run(monkeypatch, "data", "check", path) == 2
+    shown = capsys.readouterr()
+    assert "ok: good" in shown.out and f"WRONG: double: prose: {prose}" in shown.out
+    assert "double" in shown.err
+    for words in (["plan", path], ["launch", path, "--backend", "local"]):
+        assert run(monkeypatch, *words, "--root", tmp_path / "runs") == 2
+        assert "double (target) cannot be told as prose" in capsys.readouterr().err
+    assert run(monkeypatch, "plan", own_study(tmp_path, 2), "--root", tmp_path / "runs") == 0
 
 
 def test_documents_of_a_study_of_functions_are_checked_too(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from pbb.domains import python_prose
 from pbb.domains.algorithms import source
 from pbb.domains.algorithms.cases import Prepared, prepare
 from pbb.domains.algorithms.embedding import read_faithful
 from pbb.domains.configs import FunctionSource
+
+Prose = Literal["steps", "statement"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,20 @@ def check_folder(path: Path, inputs: int) -> tuple[Usable, ...]:
     found = read_faithful(path, inputs)
     refused = (Usable(each.where, each.reason) for each in found.refusals)
     return (*check_functions(found.functions, inputs), *refused)
+
+
+def told_as_prose(rows: Sequence[Usable], prose: Prose) -> tuple[Usable, ...]:
+    """The rows, where what prose cannot tell cannot be used. prose: as `domain.prose`."""
+    return tuple(replace(each, reason=each.reason or _untold(each, prose)) for each in rows)
+
+
+def _untold(row: Usable, prose: Prose) -> str | None:
+    if prose == "statement":
+        missing = "prose: statement, and it has no statement; give it a docstring, or choose steps"
+        return None if row.stated else missing
+    if row.unprosaic is None:
+        return None
+    return f"prose: steps, and {row.unprosaic}; choose statement, or representation: code"
 
 
 def _row(made: Prepared) -> Usable:

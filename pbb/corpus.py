@@ -19,7 +19,7 @@ import numpy as np
 from pbb.config import CorpusConfig, Split
 from pbb.domains.domain import Domain, Draft, Program, ProgramSplit, squeezed
 from pbb.domains.names import fresh_names
-from pbb.domains.registry import domain_of
+from pbb.domains.registry import blamed, domain_of
 from pbb.fair_items import MAX_SHARE_OF_ONE_ANSWER, choose_items
 from pbb.seeds import stream
 
@@ -76,10 +76,15 @@ def library_meanings() -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def build_corpus(config: CorpusConfig) -> Corpus:
-    """All programs and items of a study. Raises TooFewPrograms, NotYourTargets.
+    """All programs and items of a study. Raises TooFewPrograms, NotYourTargets, FailedDomain.
 
     Splits are drawn targets first, so a study with more acquisition programs has the same targets.
     """
+    with blamed(config.domain.kind):
+        return _built(config)
+
+
+def _built(config: CorpusConfig) -> Corpus:
     domain_of(config.domain).check_targets(config.targets)
     lost: dict[str, str] = {}
     fair = _fair_drafts(config, lost)

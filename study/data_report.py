@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pbb.config import EvaluateStage, RlStage, Stage
 from pbb.corpus import build_corpus
+from pbb.domains.registry import blamed
 from pbb.models.encoding import Encoder
 from study.data_checks import Check, Leaks, overlaps
 from study.data_counts import Counts, KindCount, prompt_identity
@@ -57,8 +58,13 @@ class DataReport:
 def examine(trial: Trial, stage: str | None, per_kind: int, steps: int | None) -> DataReport:
     """Read a trial's documents, of one stage or of all; steps: of each training stage at most.
 
-    Raises UnknownModel, TooFewPrograms.
+    Raises UnknownModel, TooFewPrograms, FailedDomain.
     """
+    with blamed(trial.config.corpus.domain.kind):
+        return _examined(trial, stage, per_kind, steps)
+
+
+def _examined(trial: Trial, stage: str | None, per_kind: int, steps: int | None) -> DataReport:
     encoder = load_encoder(trial.config.model)
     leaks = Leaks(trial.config, training_stages(trial), encoder)
     reports = [

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pbb.config import Base, CorpusConfig, EvaluateStage, RunConfig, Split, Stage
 from pbb.corpus import Corpus, build_corpus, composed_cases, compositions
 from pbb.curricula import compile_run
+from pbb.domains.registry import blamed
 from pbb.mixtures import composes
 from pbb.models.registry import resolve as resolve_base
 from pbb.sampling import demonstration_inputs
@@ -95,7 +96,8 @@ def check_corpora(plan: Plan) -> None:
     """Build every corpus once. Raises StudyError where one cannot give what its runs ask of it."""
     for config in {_data_of(trial.config) for trial in plan.trials}:
         try:
-            _check_corpus(config)
+            with blamed(config.corpus.domain.kind):
+                _check_corpus(config)
         except ValueError as error:
             raise StudyError(f"study {plan.study.name!r}: {error}") from error
 
@@ -137,7 +139,8 @@ def _check_told(corpus: Corpus) -> None:
     for program in (*corpus.target, *corpus.validation, *corpus.acquisition):
         for phrasing in range(domain.phrasings[representation]):
             try:
-                domain.instruction(program.draft, program.name, representation, phrasing)
+                with blamed(corpus.config.domain.kind):
+                    domain.instruction(program.draft, program.name, representation, phrasing)
             except ValueError as error:
                 raise StudyError(
                     f"{program.draft.own or program.name} ({program.split}) cannot be told as "

@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     SerializeAsAny,
     Tag,
+    ValidationError,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -18,7 +19,7 @@ from pydantic import (
 from pydantic.functional_validators import PlainValidator
 
 from pbb.domains.domain import DomainConfig
-from pbb.domains.registry import SHIPPED, domain_class
+from pbb.domains.registry import SHIPPED, blamed, domain_class
 from pbb.frozen import Frozen
 
 MIN_INPUTS_PER_PATH = 3
@@ -219,7 +220,14 @@ def _other(value: Any) -> DomainConfig:
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if kind is None:
         raise ValueError(f"a domain is a mapping with its kind, one of {', '.join(BUILT_IN)}")
-    return domain_class(str(kind)).Config.model_validate(value)
+    config = domain_class(str(kind)).Config
+    try:
+        return config.model_validate(value)
+    except ValidationError:  # of the user's values: told with their place in the study
+        raise
+    except (Exception, SystemExit):
+        with blamed(str(kind)):
+            raise
 
 
 AnyDomainConfig = Annotated[

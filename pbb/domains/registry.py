@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Final
@@ -18,8 +20,42 @@ SHIPPED: Final = {
 }
 
 
+OURS: Final = ("pbb", "search_spaces", "study")
+
+
 class UnknownDomain(ValueError):
     """No domain of this kind, or its class cannot be had."""
+
+
+class FailedDomain(ValueError):
+    """Another package's domain does not do what a domain does: which, and what it raised."""
+
+
+@contextmanager
+def blamed(kind: str) -> Iterator[None]:
+    """What a domain of another package raises inside is told as its fault. Raises FailedDomain.
+
+    What we raise ourselves, with values and the way out, stays; an exit is no way to end a study.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        told = isinstance(error, ValueError) and type(error).__module__.split(".")[0] in OURS
+        if kind in SHIPPED or told:
+            raise
+        raise FailedDomain(
+            f"{_named(kind)} failed with {_said(error)}; mend that package, or choose another "
+            "domain"
+        ) from error
+
+
+def _named(kind: str) -> str:
+    found = " ".join(each.value for each in entry_points(group=GROUP, name=kind))
+    return f"domain {kind!r} (entry point {GROUP}: {kind} = {found})"
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 @lru_cache(maxsize=32)
@@ -38,16 +74,21 @@ def domain_class(kind: str) -> type[Domain]:
         )
     try:
         loaded = next(iter(found)).load()
-    except Exception as error:  # whatever another package's import may raise
-        raise UnknownDomain(
-            f"domain {kind!r}: its package cannot be imported ({type(error).__name__}: {error})"
-        ) from error
+    except (Exception, SystemExit) as error:  # whatever another package's import may raise
+        raise UnknownDomain(f"{_named(kind)} cannot be imported: {_said(error)}") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Domain)):
-        raise UnknownDomain(f"domain {kind!r}: the entry point names no pbb.domains.domain.Domain")
+        raise UnknownDomain(f"{_named(kind)} names no pbb.domains.domain.Domain")
+    config = getattr(loaded, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, DomainConfig)):
+        raise UnknownDomain(
+            f"{_named(kind)} has no Config that is a pbb.domains.domain.DomainConfig"
+        )
     return loaded
 
 
 @lru_cache(maxsize=32)
 def domain_of(config: DomainConfig) -> Domain:
-    """The domain that a configuration describes."""
-    return domain_class(config.kind)(config)
+    """The domain that a configuration describes. Raises UnknownDomain, FailedDomain."""
+    made = domain_class(config.kind)
+    with blamed(config.kind):
+        return made(config)

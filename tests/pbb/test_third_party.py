@@ -20,6 +20,7 @@ from search_spaces.errors import StudyError
 from search_spaces.study_file import dump_study, parse_study
 from study.plan import check_corpora, make_plan
 from tests.pbb.example_domain import DOCUMENT, blocks, example, install, install_example, project
+from tests.study.test_cli import run
 
 BROKEN = {
     "raising": "raise RuntimeError('no licence')",
@@ -142,3 +143,44 @@ def test_a_shipped_kind_cannot_be_usurped(kind: str) -> None:
 def test_a_shipped_configuration_keeps_its_class() -> None:
     config = CorpusConfig.model_validate({"domain": {"kind": "arithmetic"}, "data_seed": 1})
     assert type(config.domain) is ArithmeticConfig
+
+
+FAULTS = {
+    "import": ("", "raise SystemExit('no licence')"),
+    "making": (
+        "    Config = FlipsConfig",
+        "    def __init__(self, config): raise KeyError('licence')",
+    ),
+    "drawing": ("        while True:", "        raise SystemExit('no licence')"),
+    "telling": ("        lines = [", "        raise ZeroDivisionError('no licence')"),
+    "own kind of value": ("        lines = [", "        raise Odd('no licence')"),
+    "configuring": (
+        "    inputs: Annotated",
+        "    def model_post_init(self, _): raise SystemExit('no licence')",
+    ),
+}
+"""Where -> (the line of the example that it stands before, what it does there)."""
+
+
+@pytest.mark.parametrize("command", ["plan", "data", "launch"])
+@pytest.mark.parametrize("where", FAULTS)
+def test_a_domain_that_fails_is_named_and_exits_2(
+    site: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+    command: str,
+) -> None:
+    before, fault = FAULTS[where]
+    kind, module = f"faulty-{len(where)}", f"faulty_{len(where)}"
+    text = example().replace('"flips"', f'"{kind}"') + "\n\nclass Odd(ValueError):\n    pass\n"
+    at = text.index(before) if before else len(text)
+    install(site, module, {kind: f"{module}:Flips"}, **{module: f"{text[:at]}{fault}\n{text[at:]}"})
+    study = site / "study.yaml"
+    study.write_text(blocks("yaml")[0].replace("kind: flips", f"kind: {kind}"))
+    domain_class.cache_clear()
+    assert run(monkeypatch, command, study, *(["--root", site] if command != "data" else [])) == 2
+    said = capsys.readouterr().err
+    assert f"pbb.domains: {kind} = {module}:Flips" in said
+    assert "licence" in said and "Traceback" not in said
+    sys.modules.pop(module, None)

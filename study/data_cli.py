@@ -59,7 +59,7 @@ def show(
     ] = None,
     count: Annotated[int, typer.Option(min=0, help="Documents of each kind to show.")] = 1,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Count and check so many steps a stage; default: all.")
+        int | None, typer.Option(min=1, help="Read so many steps a stage; default: all.")
     ] = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Shrink by the study's smoke section.")
@@ -78,9 +78,12 @@ def show(
     plan = make_plan(_study(study, smoke))
     trial = planned_trial(plan, arm, stage, curriculum)
     if export is not None:
+        from pbb.domains.registry import blamed
         from study.data_export import export_documents
 
-        for path in export_documents(trial, export, form.value):
+        with blamed(trial.config.corpus.domain.kind):
+            paths = export_documents(trial, export, form.value, stage, steps)
+        for path in paths:
             typer.echo(f"documents: {path}")
         return
     if not _shown(trial, stage, count, steps):

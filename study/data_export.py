@@ -51,30 +51,46 @@ class TakenError(ValueError):
     """The destination of an export holds something already."""
 
 
-def export_documents(trial: Trial, folder: Path, form: Format) -> list[Path]:
-    """Write the documents of every training stage of a trial; the files, a stage each.
+def export_documents(
+    trial: Trial,
+    folder: Path,
+    form: Format,
+    only: str | None = None,
+    steps: int | None = None,
+) -> list[Path]:
+    """Write the documents of a trial's training stages; the files, a stage each.
 
-    parquet: `<folder>/<stage>.parquet`. hf: `<folder>/data/<stage>.parquet` and the card. Raises
-    TakenError where the folder is there and not empty, StudyError where the trial trains nothing.
+    parquet: `<folder>/<stage>.parquet`. hf: `<folder>/data/<stage>.parquet` and the card. only: the
+    stage; null for all. steps: of each stage, the first; null for all. Raises TakenError where the
+    folder is there and not empty, StudyError where there is no such stage, or none.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TakenError(
             f"{folder}: is not empty; name a new folder, so that nothing is overwritten"
         )
-    stages = training_stages(trial)
+    stages = [each for each in training_stages(trial) if only in (None, each.role)]
     if not stages:
-        raise StudyError(f"arm {trial.config.arm!r} under this curriculum trains on no documents")
+        raise StudyError(_nothing(trial, only))
     encoder = load_encoder(trial.config.model)
     data = folder / "data" if form == "hf" else folder
     written: dict[str, tuple[Path, int]] = {}
     for stage in stages:
-        frame, path = documents_frame(stage, encoder), data / f"{stage.role}.parquet"
+        frame, path = documents_frame(stage, encoder, steps), data / f"{stage.role}.parquet"
         write_parquet(path, frame)
         written[stage.role] = (path, frame.height)
     if form == "hf":
         rows = {stage: height for stage, (_, height) in written.items()}
-        write_text(folder / "README.md", card(trial, rows))
+        write_text(folder / "README.md", card(trial, rows, steps))
     return [path for path, _ in written.values()]
+
+
+def _nothing(trial: Trial, only: str | None) -> str:
+    known = ", ".join(each.role for each in training_stages(trial)) or "none"
+    what = f"stage {only!r} of arm" if only else "arm"
+    return (
+        f"{what} {trial.config.arm!r} under curriculum {trial.config.curriculum!r} trains on no "
+        f"documents; stages that do: {known}"
+    )
 
 
 def documents_frame(stage: TrainStage, encoder: Encoder, steps: int | None = None) -> pl.DataFrame:
@@ -99,8 +115,10 @@ def documents_frame(stage: TrainStage, encoder: Encoder, steps: int | None = Non
     return pl.DataFrame(rows, schema=DOCUMENT_SCHEMA, orient="row")
 
 
-def card(trial: Trial, rows: dict[str, int]) -> str:
-    """The dataset card: what `datasets` reads in its head, what people read below."""
+def card(trial: Trial, rows: dict[str, int], steps: int | None = None) -> str:
+    """The dataset card: what `datasets` reads in its head, what people read below. steps: of each
+    stage that are in it; null for all.
+    """
     features = [{"name": name, **_FEATURES[kind]} for name, kind in DOCUMENT_SCHEMA.items()]
     files = [{"split": stage, "path": f"data/{stage}.parquet"} for stage in rows]
     head: dict[str, Any] = {
@@ -116,6 +134,7 @@ def card(trial: Trial, rows: dict[str, int]) -> str:
         "domain": run.corpus.domain.kind,
         "representation": run.corpus.representation,
         "data_seed": run.corpus.data_seed,
+        "steps of each stage": "all" if steps is None else f"the first {steps}",
     }
     return (
         f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n"

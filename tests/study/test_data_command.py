@@ -6,6 +6,7 @@ from collections import Counter
 from io import StringIO
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.style import Style
 from pbb.corpus import build_corpus
 from study import data_checks
 from study.data_checks import Check
+from study.data_export import documents_frame
 from study.data_text import GIVEN_STYLE, LEARNT_STYLE
 from study.samples import kind_of, load_encoder, stage_documents, stage_names, training_stages
 from tests.study.test_cli import Capture, run
@@ -90,6 +92,7 @@ def test_a_leak_exits_1_and_names_it(
         (["--export", "{here}"], "not empty"),
         (["--stage", "stage3"], "stage3"),
         (["--count", "-1"], "--count"),
+        (["--export", "{here}/new", "--stage", "evaluation"], "stages that do: stage1, stage2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -103,6 +106,19 @@ def test_mistakes_exit_2(
     words = [word.format(here=study_file.parent) for word in arguments]
     assert run(monkeypatch, "data", study_file, *words) == 2
     assert says in capsys.readouterr().err
+
+
+def test_an_export_holds_the_stage_and_steps_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, study_file: Path, tmp_path: Path
+) -> None:
+    asked = ["--stage", "stage2", "--steps", "3", "--export", tmp_path / "new"]
+    assert run(monkeypatch, "data", study_file, *asked) == 0
+    (written,) = (tmp_path / "new").iterdir()
+    stage = training_stages(trial("instruction"))[1]
+    wanted = documents_frame(stage, load_encoder("nano-xs"), 3)
+    assert written.name == "stage2.parquet"
+    assert pl.read_parquet(written).equals(wanted)
+    assert set(wanted["step"]) == {1, 2, 3}
 
 
 def test_a_stage_that_only_another_curriculum_has_is_found() -> None:

@@ -94,7 +94,7 @@ def _shown(trial: Trial, stage: str | None, count: int, steps: int | None) -> bo
     from study.cli_text import out
     from study.data_counts import cells
     from study.data_report import examine
-    from study.data_text import legend, show_checks, show_sample, show_table
+    from study.data_text import legend, show_checks, show_sample, show_table, show_unknown
     from study.samples import EVALUATION
 
     report = examine(trial, stage, count, steps)
@@ -107,6 +107,7 @@ def _shown(trial: Trial, stage: str | None, count: int, steps: int | None) -> bo
             show_sample(sample, found.asked)
         part = f", first {steps} steps" if steps and found.stage != EVALUATION else ""
         show_table(f"{found.stage}{part}, tokens by kind", cells(found.counts))
+        show_unknown(found.stage, found.counts)
     out.print(f"there must be none of these ({report.documents:,} training documents read)")
     show_checks(report.checks)
     return report.ok
@@ -158,7 +159,7 @@ def _study_checked(source: str, steps: int) -> bool:
 def _documents_checked(plan: Plan, steps: int) -> bool:
     from study.cli_text import out
     from study.data_report import examine
-    from study.data_text import show_checks
+    from study.data_text import show_checks, show_unknown
 
     found: dict[tuple[str, str], Trial] = {}
     for trial in plan.trials:
@@ -169,6 +170,8 @@ def _documents_checked(plan: Plan, steps: int) -> bool:
         read = f"{reports[-1].documents:,} documents, the first {steps} steps of each stage"
         out.print(f"{curriculum}, {arm}: there must be none of these ({read})")
         show_checks(reports[-1].checks)
+        for stage in reports[-1].stages:
+            show_unknown(stage.stage, stage.counts)
     return all(report.ok for report in reports)
 
 

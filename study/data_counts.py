@@ -17,7 +17,7 @@ from study.samples import kind_of
 class KindCount:
     """share: of the stage's tokens. shortest to longest: tokens of a document. duplicates:
     documents that are the same as an earlier one. unknown: tokens that stand for a text which the
-    tokenizer has no token for.
+    tokenizer has no token for. example: a word that has one; empty where none has.
     """
 
     kind: str
@@ -31,6 +31,7 @@ class KindCount:
     longest: int
     duplicates: int
     unknown: int
+    example: str
 
 
 @dataclass
@@ -38,6 +39,7 @@ class _Tally:
     lengths: list[int] = field(default_factory=list)
     loss_tokens: int = 0
     unknown: int = 0
+    example: str = ""
     seen: set[bytes] = field(default_factory=set)
 
 
@@ -45,21 +47,37 @@ class Counts:
     """Counts documents as they are shown to it."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._unknown = encoder.unknown_id
+        self._encoder = encoder
         self._kinds: dict[str, _Tally] = {}
 
     def see(self, encoded: Encoded) -> None:
         """A training document."""
-        kind, same = kind_of(encoded.document), identity(encoded.document)
-        self.add(kind, encoded.ids, encoded.n_target, same)
+        document, same = encoded.document, identity(encoded.document)
+        text = f"{document.prompt} {document.completion}"
+        self.add(kind_of(document), encoded.ids, encoded.n_target, same, text)
 
-    def add(self, kind: str, ids: tuple[int, ...], loss_tokens: int, same: bytes) -> None:
-        """same: equal for equal documents."""
+    def add(
+        self, kind: str, ids: tuple[int, ...], loss_tokens: int, same: bytes, text: str
+    ) -> None:
+        """same: equal for equal documents. text: what the ids spell."""
         tally = self._kinds.setdefault(kind, _Tally())
         tally.lengths.append(len(ids))
         tally.loss_tokens += loss_tokens
-        tally.unknown += ids.count(self._unknown) if self._unknown is not None else 0
         tally.seen.add(same)
+        self._look(tally, ids, text)
+
+    def expect(self, kind: str, answer: str) -> None:
+        """An answer that the model never gets: only whether it could write it."""
+        self._look(self._kinds.setdefault(kind, _Tally()), self._encoder.ids(answer), answer)
+
+    def _look(self, tally: _Tally, ids: tuple[int, ...], text: str) -> None:
+        unknown = self._encoder.unknown_id
+        if unknown is None or unknown not in ids:
+            return
+        tally.unknown += ids.count(unknown)
+        if not tally.example:
+            words = (word for word in text.split() if unknown in self._encoder.ids(word))
+            tally.example = next(words, text)
 
     def rows(self) -> list[KindCount]:
         """A row a kind in the order of their names, and one of all where there are several."""
@@ -97,6 +115,7 @@ def _row(kind: str, tally: _Tally, total: int) -> KindCount:
         longest=max(tally.lengths),
         duplicates=len(tally.lengths) - len(tally.seen),
         unknown=tally.unknown,
+        example=tally.example,
     )
 
 

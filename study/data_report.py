@@ -101,7 +101,7 @@ def _reinforced(
     for encoded in stage_prompts(stage, encoder, steps):
         kind, prompt = kind_of(encoded.document), encoded.document.prompt
         gallery.see(encoded)
-        counts.add(kind, encoded.ids[: encoded.n_prompt], 0, prompt_identity(prompt))
+        counts.add(kind, encoded.ids[: encoded.n_prompt], 0, prompt_identity(prompt), prompt)
         leaks.see(encoded)
     return StageReport(stage.role, True, gallery.samples(), counts.rows())
 
@@ -109,8 +109,9 @@ def _reinforced(
 def _evaluated(stage: EvaluateStage, encoder: Encoder, per_kind: int) -> StageReport:
     counts = Counts(encoder)
     for item in stage_items(stage):
-        ids = encoder.prompt(item.prompt)
-        counts.add(kind_of_item(item), ids, 0, prompt_identity(item.prompt))
+        ids, kind = encoder.prompt(item.prompt), kind_of_item(item)
+        counts.add(kind, ids, 0, prompt_identity(item.prompt), item.prompt)
+        counts.expect(kind, item.expected)
     return StageReport(EVALUATION, True, asked(stage, encoder, per_kind), counts.rows())
 
 

@@ -12,6 +12,7 @@ from study.cli_text import out, printable
 if TYPE_CHECKING:  # these bring transformers, which takes seconds
     from pbb.domains.algorithms.checking import Usable
     from study.data_checks import Check
+    from study.data_counts import KindCount
     from study.samples import Sample
 
 OPENS: Final = "⟦"
@@ -65,6 +66,15 @@ def show_checks(checks: Iterable[Check]) -> None:
         first = f", the first: {printable(check.example)}" if check.example else ""
         style = "green" if check.ok else "bold red"
         out.print(Text(f"  {word}: {check.found} {check.what}{first}", style))
+
+
+def show_unknown(stage: str, rows: Iterable[KindCount]) -> None:
+    """A line a kind whose documents the base cannot read whole; nothing is wrong by itself."""
+    for row in rows:
+        if row.example:
+            told = f"{row.unknown:,} tokens that the tokenizer has no word for, the first in"
+            text = printable(f"  NOTE: {stage}, {row.kind}: {told} {row.example[:60]!r}")
+            out.print(Text(text, "yellow"))
 
 
 def show_functions(rows: Sequence[Usable]) -> None:

@@ -250,6 +250,7 @@ def test_a_dataset_folder_is_whole(tmp_path: Path) -> None:
 
 def test_datasets_loads_it(tmp_path: Path) -> None:
     import datasets  # seconds
+
     folder = tmp_path / "dataset"
     chosen = trial("instruction")
     export_documents(chosen, folder, "hf")

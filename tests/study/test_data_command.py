@@ -233,6 +233,25 @@ def test_what_prose_cannot_tell_is_said_before_anything_runs(
     assert run(monkeypatch, "plan", own_study(tmp_path, 2), "--root", tmp_path / "runs") == 0
 
 
+def test_text_that_the_tokenizer_has_no_word_for_is_told_by_kind(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "good.py").write_text(GOOD.replace("Twice n.", "Twice n, the café's price."))
+    other = GOOD.replace("double", "other").replace("2 * n", "'\u00fc' + str(n)")
+    (folder / "other.py").write_text(other)
+    path = own_study(tmp_path, 2, "statement")
+    assert run(monkeypatch, "data", "check", path, "--steps", "9") == 0
+    shown = capsys.readouterr().out
+    notes = {line.partition(":")[2] for line in shown.splitlines() if "NOTE" in line}
+    assert any("stage2, target declaration:" in each and "café's" in each for each in notes)
+    assert any("evaluation, target cot:" in each and "ü" in each for each in notes)
+    assert not any("all:" in each for each in notes)
+    assert run(monkeypatch, "data", path, "--steps", "9") == 0
+    assert "NOTE: stage2, target declaration:" in capsys.readouterr().out
+
+
 def test_documents_of_a_study_of_functions_are_checked_too(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

@@ -63,6 +63,28 @@ FAITHFUL = {
         if __name__ == "__main__":
             TABLE.append(time.time())
         """,
+    "what files hold": """
+        from __future__ import annotations
+        import logging, sys
+        from typing import TYPE_CHECKING, NamedTuple, TypeVar
+        import math
+        if TYPE_CHECKING:
+            from collections.abc import Sequence
+        try:
+            import numpy as np
+        except ImportError:
+            np = None
+        T = TypeVar("T")
+        __all__ = ["f"]
+        logger = logging.getLogger(__name__)
+        sys.setrecursionlimit(3000)
+        def _root(n: Sequence[T]) -> int:
+            return math.isqrt(n)
+        def f(n: int, key=lambda T: T) -> np.ndarray:
+            import math
+            return key(n) + _root(n) + math.gcd(n, 12)
+        assert f(9) == 15
+        """,
     "a method called like it": """
         class Box:
             def __init__(self):
@@ -281,8 +303,6 @@ def test_what_is_no_function_has_a_row(tmp_path: Path) -> None:
     text = """
         _hidden = lambda n: n
         helper = lambda n: n + 1
-        def f(n):
-            return helper(n) * 2
         async def later(n):
             return n
         double = lambda n: 2 * n
@@ -290,6 +310,10 @@ def test_what_is_no_function_has_a_row(tmp_path: Path) -> None:
         class Shape:
             def area(self):
                 return Shape
+        class Unit:
+            pass
+        def f(n: Unit):
+            return helper(n) * 2
         if f:
             def inner(n):
                 return n

@@ -118,7 +118,8 @@ def _run_all(candidates: Sequence[_Candidate], inputs: int) -> list[Prepared]:
             or disagreement(candidates[i].calls, answers, written)
         )
         if reason:
-            made[i] = replace(made[i], cases=(), reason=reason, late=late is not None)
+            is_late = any(each.late for each in (*back, *written))
+            made[i] = replace(made[i], cases=(), reason=reason, late=is_late)
     return made
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from pbb.domains.algorithms.scopes import binds
+from pbb.domains.algorithms.scopes import binds, free
 from pbb.domains.algorithms.syntax import NotAProgram
+
+_SCOPES: Final = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+"""Within these a name may be another's."""
 
 
 def with_values(statements: Sequence[ast.stmt], function: ast.FunctionDef) -> None:
     """Puts plain values in place of top-level names. Raises NotAProgram where one has none."""
     arguments = function.args
     for parameter, default in _defaults(arguments):
-        names = {each.id for each in ast.walk(default) if isinstance(each, ast.Name)}
+        names = free(ast.Expr(default))
+        has_scopes = any(isinstance(each, _SCOPES) for each in ast.walk(default))
         known: dict[str, ast.expr] = {}
         for name in sorted(names):
             binding = [each for each in statements if name in binds(each)]
             if not binding:
                 continue
-            value = _plain(binding)
+            value = None if has_scopes else _plain(binding)
             if value is None:
                 raise NotAProgram(
                     f"its default {parameter}={ast.unparse(default)} uses {name} of its file, "

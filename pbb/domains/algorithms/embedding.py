@@ -8,7 +8,7 @@ from pathlib import Path
 from pbb.domains.algorithms.cases import Prepared, prepare
 from pbb.domains.algorithms.jobs import run_jobs
 from pbb.domains.algorithms.reading import Found, Refusal, UnreadableFolder, read_folder
-from pbb.domains.algorithms.sandbox import Job
+from pbb.domains.algorithms.sandbox import Job, TooSlow
 from pbb.domains.algorithms.syntax import NotAProgram
 from pbb.domains.algorithms.written import as_written, disagreement
 from pbb.domains.configs import AlgorithmsConfig
@@ -25,27 +25,28 @@ def read_faithful(path: Path, inputs: int) -> Found:
     return replace(
         found,
         functions=tuple(each for each in found.functions if each.name not in wrong),
-        refusals=(*found.refusals, *(Refusal(name, reason) for name, reason in wrong.items())),
+        refusals=(*found.refusals, *wrong.values()),
     )
 
 
-def _unfaithful(usable: list[Prepared], found: Found) -> dict[str, str]:
+def _unfaithful(usable: list[Prepared], found: Found) -> dict[str, Refusal]:
     """Name -> how its file differs."""
-    wrong: dict[str, str] = {}
+    wrong: dict[str, Refusal] = {}
     jobs: list[Job] = []
     compared: list[Prepared] = []
     for each in usable:
         try:
             whole = as_written(found.files[each.name], each.name)
         except NotAProgram as error:
-            wrong[each.name] = str(error)
+            wrong[each.name] = Refusal(each.name, str(error))
             continue
         jobs.append(Job(whole, each.name, tuple(case.input for case in each.cases)))
         compared.append(each)
     for each, job, ran in zip(compared, jobs, run_jobs(jobs), strict=True):
         differs = disagreement(job.calls, [case.answer for case in each.cases], ran)
         if differs:
-            wrong[each.name] = differs
+            late = any(one.late for one in ran)
+            wrong[each.name] = Refusal(each.name, differs, late)
     return wrong
 
 
@@ -53,11 +54,15 @@ def embed(config: AlgorithmsConfig, base: Path) -> AlgorithmsConfig:
     """The configuration with the text of its folder in it, so that it is complete by itself.
 
     base: the folder that `config.folder` is relative to. What is refused is left out, and named by
-    `checking.check_folder`. Raises UnreadableFolder where nothing remains.
+    `checking.check_folder`. Raises UnreadableFolder where nothing remains, TooSlow where a file is
+    late: without its functions the same study would have other programs.
     """
     if config.folder is None:
         return config
     found = read_faithful(base / config.folder, config.inputs)
+    late = [f"{each.where}: {each.reason}" for each in found.refusals if each.late]
+    if late:
+        raise TooSlow(f"files that ran out of time here: {'; '.join(late)}")
     if not found.functions:
         raise UnreadableFolder(
             f"folder {config.folder!r} holds no functions: give it .py or .jsonl files"

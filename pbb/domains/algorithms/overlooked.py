@@ -37,6 +37,8 @@ def _no_programs(statement: ast.stmt) -> Iterator[tuple[str, str]]:
             for each in targets:
                 if isinstance(each, ast.Name):
                     yield each.id, "a lambda; write def"
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.Lambda()):
+            yield name, "a lambda; write def"
         case _ if not is_for_main(statement):
             for node in ast.walk(statement):
                 if isinstance(node, DEFINITIONS):

@@ -42,10 +42,13 @@ class UnreadableFolder(ValueError):
 
 @dataclass(frozen=True)
 class Refusal:
-    """where: file, and line or function; reason: why it gives no function."""
+    """where: file, and line or function; reason: why it gives no function; late: whether that is
+    for want of seconds, which another machine might have.
+    """
 
     where: str
     reason: str
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def _python(text: str, file: str) -> Iterator[FunctionSource | Refusal]:
     for name in [*defined, *given]:
         if name not in {*public, *named} and not name.startswith("_"):
             yield Refusal(f"{file}: {name}", "inputs of a function that is not there")
-    for name, reason in overlooked(plain):
+    for name, reason in overlooked(module):
         yield Refusal(f"{file}: {name}", reason)
 
 

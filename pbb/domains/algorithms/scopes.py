@@ -149,12 +149,19 @@ def is_for_main(statement: ast.stmt) -> bool:
             return False
 
 
+def is_future(statement: ast.stmt) -> bool:
+    """It must stand first in a file, and concerns annotations."""
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
 def _variables(function: ast.FunctionDef) -> frozenset[str]:
-    """Parameters and local variables."""
+    """Parameters and local variables. Not what it imports: that is the same wherever it is."""
     table = _table(function)
     for each in table.get_children() if table else ():
         if each.get_type() == "function" and each.get_name() == function.name:
-            return frozenset(s.get_name() for s in each.get_symbols() if s.is_local())
+            return frozenset(
+                s.get_name() for s in each.get_symbols() if s.is_local() and not s.is_imported()
+            )
     return frozenset()
 
 

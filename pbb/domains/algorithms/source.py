@@ -17,7 +17,7 @@ from pbb.domains.algorithms.answers import arguments
 from pbb.domains.algorithms.child.screening import text_refusal
 from pbb.domains.algorithms.defaults import with_values
 from pbb.domains.algorithms.renaming import refuse_unsafe, rename, whole_word
-from pbb.domains.algorithms.scopes import needs, refuse_changed, refuse_clashes
+from pbb.domains.algorithms.scopes import is_future, needs, refuse_changed, refuse_clashes
 from pbb.domains.algorithms.syntax import NotAProgram, bare
 
 PLACEHOLDER: Final = "program_"
@@ -56,7 +56,7 @@ def standalone(text: str, name: str, statement: str = "") -> str:
         function = _defined(module, name)
         refuse_changed(module.body, function)
         with_values(module.body, function)
-        needed = [node for node in needs(module.body, function) if not _is_future(node)]
+        needed = [node for node in needs(module.body, function) if not is_future(node)]
         refuse_clashes(needed, function)
         function.body = [*needed, *function.body]
         _refuse_globals(function)
@@ -105,10 +105,6 @@ def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, ast.FunctionDef | ast.Lambda):
             waiting.extend(ast.iter_child_nodes(node))
-
-
-def _is_future(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
 def defined(code: str) -> tuple[str, ...]:

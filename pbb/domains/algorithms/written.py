@@ -9,7 +9,7 @@ from typing import Final
 
 from pbb.domains.algorithms.child.screening import refusals, text_refusal
 from pbb.domains.algorithms.sandbox import Ran
-from pbb.domains.algorithms.scopes import DEFINITIONS, binds, free, is_for_main, reached
+from pbb.domains.algorithms.scopes import DEFINITIONS, binds, free, is_for_main, is_future, reached
 from pbb.domains.algorithms.syntax import NotAProgram, bare, first_line
 
 SILENT_PRINT: Final = "def print(*values, **settings):\n    pass\n"
@@ -26,7 +26,7 @@ def as_written(text: str, name: str) -> str:
     what is refused, unless the function uses what that could change. Raises NotAProgram.
     """
     module = bare(text)
-    module.body = [each for each in module.body if not is_for_main(each)]
+    module.body = [n for n in module.body if not (is_for_main(n) or is_future(n))]
     refused = _refused(module)
     function = [each for each in module.body if _is(each, name)]
     if not function:
@@ -65,7 +65,7 @@ def _used_at_once(statement: ast.stmt) -> set[str]:
         return free(statement)
     arguments = statement.args
     given = (*statement.decorator_list, *arguments.defaults, *filter(None, arguments.kw_defaults))
-    return {n.id for each in given for n in ast.walk(each) if isinstance(n, ast.Name)}
+    return {name for each in given for name in free(ast.Expr(each))}
 
 
 def _is(statement: ast.stmt, name: str) -> bool:
@@ -108,7 +108,10 @@ def disagreement(
     """
     told = [each.answer is not None or (each.error or "").startswith(RAISED) for each in ran]
     if calls and not any(told):
-        return f"its file, run as it is written, gives no answer: {ran[0].error}"
+        return (
+            f"its file, run as it is written, gives no answer: {ran[0].error}; let the file do "
+            "less at its top level"
+        )
     for call, answer, whole, is_told in zip(calls, answers, ran, told, strict=True):
         if is_told and whole.answer != answer:
             gives = whole.answer if whole.answer is not None else whole.error

@@ -212,6 +212,14 @@ UNFAITHFUL = {
         """,
         ("variable RATE", "rename"),
     ),
+    "a name of a star": (
+        """
+        from math import *
+        def f(n):
+            return floor(n / 2) + n
+        """,
+        ("floor", "import by name"),
+    ),
     "a default that is no value": (
         """
         BASE = [5]

@@ -38,8 +38,8 @@ def refuse_unsafe(function: ast.FunctionDef) -> None:
             case _:
                 continue
         raise NotAProgram(
-            f"cannot be shown under another name: {what}, line {node.lineno}, holds its name "
-            f"{function.name}; rename one of them"
+            f"cannot be shown under another name: {what} holds its name {function.name}; rename "
+            "one of them"
         )
 
 

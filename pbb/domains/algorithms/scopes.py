@@ -7,6 +7,7 @@ sets, or adds to, what they set: neither the function itself nor another top-lev
 from __future__ import annotations
 
 import ast
+import builtins
 import symtable
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -56,6 +57,7 @@ def reached(
 def refuse_changed(statements: Sequence[ast.stmt], function: ast.FunctionDef) -> None:
     """Raises NotAProgram where a statement that stays behind changes what the function uses."""
     taken, names = reached(statements, function)
+    _refuse_unnamed(statements, names)
     behind = [
         each for each in statements if each not in taken and not isinstance(each, DEFINITIONS)
     ]
@@ -68,6 +70,18 @@ def refuse_changed(statements: Sequence[ast.stmt], function: ast.FunctionDef) ->
                 f"({first_line(each)}); only plain top-level assignments are taken along: make it "
                 "in one expression, or in a function"
             )
+
+
+def _refuse_unnamed(statements: Sequence[ast.stmt], names: frozenset[str]) -> None:
+    """`from math import *` does not say which names it sets."""
+    lacking = names.difference(dir(builtins), *map(binds, statements))
+    for each in statements:
+        match each:
+            case ast.ImportFrom(names=[ast.alias(name="*")]) if lacking:
+                raise NotAProgram(
+                    f"uses {', '.join(sorted(lacking))}, perhaps of `{first_line(each)}`, line "
+                    f"{each.lineno}; import by name"
+                )
 
 
 def refuse_clashes(taken: Sequence[ast.stmt], function: ast.FunctionDef) -> None:

@@ -304,6 +304,26 @@ def test_a_generator_that_draws_by_chance_of_its_own_is_refused() -> None:
         assert "inputs(rng)" in str(made.reason)
 
 
+def test_generators_may_share_one_that_is_called_inputs(tmp_path: Path) -> None:
+    text = """
+        def inputs(rng):
+            return (rng.randint(1, 400),)
+        def inputs_f(rng):
+            return inputs(rng)
+        def f(n):
+            return 2 * n + 1
+        def inputs_g(rng):
+            return (inputs(rng)[0] + 1000,)
+        def g(n):
+            return 3 * n
+        """
+    (tmp_path / "own.py").write_text(dedent(text))
+    assert {row.name: row.reason for row in check_folder(tmp_path, INPUTS)} == {
+        "f": None,
+        "g": None,
+    }
+
+
 # --- what a file holds beside functions
 
 

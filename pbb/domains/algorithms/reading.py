@@ -205,8 +205,10 @@ def _with_needs(text: str, module: ast.Module, function: ast.FunctionDef) -> str
 
 
 def _as_inputs(text: str, module: ast.Module, generator: ast.FunctionDef) -> str:
-    """The generator and what it needs, called `inputs`."""
+    """The generator and what it needs, called `inputs`; another of that name gives way."""
     source = _with_needs(text, module, generator)
+    if generator.name != "inputs" and "inputs" in _functions(parsed(source)):
+        source = re.sub(r"\binputs\b", "_inputs", source)
     return re.sub(rf"\b{generator.name}\b", "inputs", source)
 
 

@@ -19,8 +19,8 @@ CPU: Final = Work(
     decoded_tokens=7.1e-06,
     flop=1.8e-11,
 )
-"""Seconds of one core, float32, eager: `python -m tests.bench.forecast_speed` on 2026-11-26, of bases
-of 0.16 to 3.0 million parameters, on an x86-64 server beside other work."""
+"""Seconds of one core, float32, eager, bases of 0.16 to 3.0 million parameters: what `python -m
+tests.bench.forecast_speed` printed on 2026-11-26, on an x86-64 server beside other work."""
 GPU: Final = Work(flop=1 / 1.4e13)
 """Seconds of one datacentre GPU, bf16, eager, padded: 4 x 135M x 25,000 tokens/s, measured."""
 PROBE_S: Final = 0.0102

@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation bench-analysis bench-data findings picture clean
+.PHONY: study test test-all check simulation bench-analysis bench-data bench-forecast findings picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -35,6 +35,9 @@ bench-analysis: .venv/dev.stamp  ## item rows to rates, 10^8 of them: seconds an
 
 bench-data: .venv/dev.stamp  ## documents a second, and how long training waits for them; 20 minutes on 2 idle cores
 	$(BIN)/python -m tests.bench.data_speed
+
+bench-forecast: .venv/dev.stamp  ## what small stages take: the prices of study/prices.py; 3 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.forecast_speed
 
 picture:  ## docs/report.png, a picture of the quickstart's report
 	docs/picture.sh

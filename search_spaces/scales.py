@@ -29,12 +29,14 @@ class Scale(Frozen):
     there is none, and grids and claims that name it alone are left out.
 
     factors: factor -> number -> the number that takes its place. study: overrides of other keys.
+    stages: overrides of `recipe` and `reinforce`, in every stage that a study writes.
     """
 
     about: str
     bases: dict[str, str | None] = Field(default_factory=dict)
     factors: dict[str, dict[str, int]] = Field(default_factory=dict)
     study: dict[str, Any] = Field(default_factory=dict)
+    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)
@@ -63,6 +65,8 @@ def scaled(study: Study, scale: str) -> Study:
         key: _placed(_with_a_place(data[key], chosen), chosen, study.name)
         for key in _NAMING & data.keys()
     }
+    if "curricula" in data:
+        placed["curricula"] = _written(data["curricula"], chosen)
     whole = {**merged({**data, **placed}, chosen.study), "name": f"{study.name}-{scale}"}
     return Study.model_validate_json(json.dumps(whole), strict=True)
 
@@ -76,6 +80,20 @@ def _with_a_place(value: Any, scale: Scale) -> Any:
     if not isinstance(value, list):
         return value
     return [each for each in value if not _named(each) & _without(scale)]
+
+
+def _written(curricula: dict[str, Any], scale: Scale) -> dict[str, Any]:
+    """Written curricula, whose recipes stand in their stages and not under `train`."""
+    return {
+        name: [
+            {
+                key: merged(value, scale.stages[key]) if key in scale.stages else value
+                for key, value in stage.items()
+            }
+            for stage in stages
+        ]
+        for name, stages in curricula.items()
+    }
 
 
 def _without(scale: Scale) -> set[str]:

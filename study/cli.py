@@ -82,6 +82,7 @@ def plan(
     from study.folder import StudyFolder
     from study.forecast import forecast
     from study.plan import check_corpora, evaluations, make_plan
+    from study.prices import this_machine
     from study.store import Store
     from study.tuned import read_chosen
 
@@ -90,7 +91,7 @@ def plan(
     check_corpora(planned)
     store = Store(root)
     known = measured_pilot(pilot) if pilot else None
-    expected = forecast(planned, store.has, resolve, known)
+    expected = forecast(planned, store.has, resolve, known, this_machine())
     if as_json:
         trials = [
             {

@@ -68,7 +68,7 @@ def forecast_pairs(forecast: Forecast) -> list[tuple[str, str]]:
             f"{10 ** (forecast.interval_dex / 2):.1f} either way ({forecast.programs} programs x "
             f"{forecast.seeds} seeds; if runs vary as in the pilot {forecast.pilot})"
         )
-    rate = f"{forecast.flop_per_s:.1g} FLOP/s on {forecast.device}"
+    beside = f"{forecast.trainers} trainer{'s' if forecast.trainers > 1 else ''} at work"
     return [
         ("comparisons", str(forecast.comparisons)),
         *tuning,
@@ -79,7 +79,8 @@ def forecast_pairs(forecast: Forecast) -> list[tuple[str, str]]:
         ),
         ("training", f"{forecast.train_tokens:,} tokens"),
         ("evaluation", f"{forecast.evaluated_items:,} items"),
-        ("device time", f"about {duration(forecast.device_seconds)} (rough; assumes {rate})"),
+        ("device time", f"about {duration(forecast.device_seconds)} of one {forecast.device}"),
+        ("wall time", f"about {duration(forecast.wall_s)} (rough; {beside}, and nothing else)"),
         ("disk", f"about {size(forecast.disk_bytes)}"),
         ("95% interval", width),
     ]

@@ -23,6 +23,7 @@ from search_spaces.study_file import SHIPPED, Study, load_study
 from study.forecast import forecast
 from study.launch import BackendName, launch
 from study.plan import make_plan
+from study.prices import REFERENCE, Machine, this_machine
 from study.store import Store
 
 FOLDER: Final = SHIPPED / "findings"
@@ -37,7 +38,7 @@ class Effort:
     """What all studies ask for, and what has to be trained and asked for it.
 
     requested: stages of all trials, each counted as often as a trial needs it; distinct: of them,
-    each once; to_run: not committed yet; seconds: forecast.
+    each once; to_run: not committed yet; seconds: of wall time, forecast.
     """
 
     requested: int
@@ -51,7 +52,7 @@ def studies(scale: str = NANO) -> list[Study]:
     return [scaled(load_study(path), scale) for path in sorted(FOLDER.glob("f*.yaml"))]
 
 
-def effort(chosen: Sequence[Study], root: Path) -> Effort:
+def effort(chosen: Sequence[Study], root: Path, machine: Machine = REFERENCE) -> Effort:
     """Of studies that share their stages under `root`."""
     store, seen, requested, seconds = Store(root), set[str](), 0, 0.0
 
@@ -61,7 +62,7 @@ def effort(chosen: Sequence[Study], root: Path) -> Effort:
     for study in chosen:
         plan = make_plan(study)
         requested += sum(len(trial.chain) for trial in plan.trials)
-        seconds += forecast(plan, has, resolve).device_seconds
+        seconds += forecast(plan, has, resolve, machine=machine).wall_s
         seen |= plan.stages().keys()
     return Effort(requested, len(seen), sum(not store.has(key) for key in seen), seconds)
 
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=Path("docs/findings.md"))
     args = parser.parse_args()
     chosen = studies(args.scale)
-    asked = effort(chosen, args.root)
+    asked = effort(chosen, args.root, this_machine())
     print(
         f"{len(chosen)} studies ask for {asked.requested} stages, {asked.distinct} distinct; "
         f"{asked.to_run} to run, about {asked.seconds / 60:.0f} minutes"

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
 from analysis.power import Pilot, expected_width, shipped_pilot
-from pbb.config import AnyQuestion, EvaluateStage, Question, RlRecipe, Stage, TrainingStage
-from search_spaces.settings import Range, TpeSearch
+from pbb.config import EvaluateStage, Stage, TrainingStage
+from search_spaces.settings import Range, Resources, TpeSearch
 from search_spaces.study_file import Study
+from study.costs import evaluated_items, seconds, stage_work, train_tokens, width
 from study.plan import Plan, PlannedStage, Resolve, Trial, evaluations, tuning_trials
+from study.prices import CPU, GPU, LAUNCH_S, REFERENCE, Machine
 from study.tuning_forecast import tuning_work
 
-CPU_FLOP_PER_S: Final = 4e10
-"""Two CPU cores, float32, eager: 6 x 0.37M x about 20,000 tokens/s, measured."""
-GPU_FLOP_PER_S: Final = 1.4e13
-"""One datacentre GPU, bf16, eager, padded: 4 x 135M x 25,000 tokens/s, measured."""
-TOKENS_PER_ITEM: Final = 64
-"""Prompt and answer of one evaluated item."""
 BYTES_PER_ITEM: Final = 60
 """Of one item row in compressed Parquet, its texts included."""
 BYTES_PER_STEP_RECORD: Final = 40
@@ -31,7 +27,8 @@ class Forecast:
 
     comparisons: sets of runs that give a rate. seeds: of the primary comparison; without one, of
     the comparison that has fewest. interval_dex: expected width of its 95% interval of log10 rate,
-    judged by `pilot`; null where there is none, for the reason in `interval_note`. repeats:
+    judged by `pilot`; null where there is none, for the reason in `interval_note`. device_seconds:
+    of all trainers together; wall_s: of the launch, with `trainers` side by side. repeats:
     proposals of tpe that the counts were multiplied by. tuning_groups, tuning_runs: still to be
     tuned before anything is measured; in tokens, items, seconds and bytes, but not in runs and
     stages. Until then measured runs are taken to have the recipe's own values.
@@ -46,7 +43,8 @@ class Forecast:
     evaluated_items: int
     device_seconds: float
     device: str
-    flop_per_s: float
+    wall_s: float
+    trainers: int
     disk_bytes: int
     programs: int
     seeds: int
@@ -59,11 +57,16 @@ class Forecast:
 
 
 def forecast(
-    plan: Plan, has: Callable[[str], bool], resolve: Resolve, pilot: Pilot | None = None
+    plan: Plan,
+    has: Callable[[str], bool],
+    resolve: Resolve,
+    pilot: Pilot | None = None,
+    machine: Machine = REFERENCE,
 ) -> Forecast:
     """has: whether a stage's result is committed in the store.
 
-    pilot: what the width of the interval is judged by; without one, the pilot that ships.
+    pilot: what the width of the interval is judged by; without one, the pilot that ships. machine:
+    where it is to run.
     """
     known = pilot or shipped_pilot()
     trials, repeats = _trials(plan, resolve)
@@ -73,10 +76,8 @@ def forecast(
     to_run = [*_to_run(trials, cached) * repeats, *tuning.to_run]
     trains = [stage for stage in to_run if isinstance(stage, TrainingStage)]
     asks = [stage for stage in to_run if isinstance(stage, EvaluateStage)]
-    on_gpu = plan.study.resources.gpus_per_worker > 0
-    flop_per_s = GPU_FLOP_PER_S if on_gpu else CPU_FLOP_PER_S
     items = sum(evaluated_items(stage) for stage in asks)
-    flop = sum(train_flop(stage) for stage in trains) + sum(evaluate_flop(stage) for stage in asks)
+    time = _time(plan.study.resources, to_run, trials, cached, machine)
     comparisons = _comparisons(trials)
     judged = _judged(plan.study, comparisons)
     width, note = interval_width(plan.study, judged, known)
@@ -90,9 +91,10 @@ def forecast(
         comparisons=len(comparisons),
         train_tokens=sum(train_tokens(stage) for stage in trains),
         evaluated_items=items,
-        device_seconds=flop / flop_per_s,
-        device="GPU" if on_gpu else "2 CPU cores",
-        flop_per_s=flop_per_s,
+        device_seconds=time.device_s,
+        device=time.device,
+        wall_s=time.wall_s,
+        trainers=time.trainers,
         disk_bytes=sum(map(stage_bytes, trains)) + items * BYTES_PER_ITEM,
         programs=plan.study.programs.targets,
         seeds=len(judged.seeds) if judged else 0,
@@ -103,6 +105,40 @@ def forecast(
         tuning_groups=tuning.groups,
         tuning_runs=tuning.runs,
     )
+
+
+@dataclass(frozen=True)
+class _Time:
+    device: str
+    device_s: float
+    trainers: int
+    wall_s: float
+
+
+def _time(
+    resources: Resources,
+    to_run: Sequence[Stage],
+    trials: Sequence[Trial],
+    cached: Set[str],
+    machine: Machine,
+) -> _Time:
+    """Trainers share the stages, but those of one trial run one after the other."""
+
+    def spent(stage: Stage) -> float:
+        if resources.gpus_per_worker:
+            return seconds(stage_work(stage), GPU)
+        return machine.slowness * seconds(stage_work(stage), CPU)
+
+    device_s = math.fsum(map(spent, to_run))
+    held = [[s.stage for s in t.chain if s.fingerprint not in cached] for t in trials]
+    longest = max((math.fsum(map(spent, chain)) for chain in held), default=0.0)
+    if resources.gpus_per_worker:
+        device, trainers = "GPU", resources.workers
+    else:
+        device = "CPU core"
+        trainers = min(resources.workers, max(1, machine.cores // resources.cpus_per_worker))
+    wall_s = LAUNCH_S + max(device_s / trainers, min(longest, device_s)) if to_run else 0.0
+    return _Time(device, device_s, trainers, wall_s)
 
 
 def _trials(plan: Plan, resolve: Resolve) -> tuple[Sequence[Trial], int]:
@@ -175,61 +211,13 @@ def _judged(study: Study, comparisons: Sequence[Comparison]) -> Comparison | Non
     )
 
 
-def train_tokens(stage: TrainingStage) -> int:
-    """Non-padding tokens read; of reinforcement those sampled, answers as long as they may be."""
-    recipe = stage.recipe
-    if isinstance(recipe, RlRecipe):
-        answers = recipe.prompts_per_step * recipe.group_size
-        return recipe.steps * answers * recipe.max_new_tokens
-    return recipe.steps * recipe.tokens_per_step
-
-
-def train_flop(stage: TrainingStage) -> float:
-    """6N per token with all weights trained, 4N with the base frozen (Kaplan 2020, section 2.1).
-
-    A reinforced token costs that in every update of its batch, 2N to sample it, and 2N more where
-    the parent judges it too.
-    """
-    recipe, learnt = stage.recipe, 6 if stage.lora.rank == 0 else 4
-    passes = float(learnt)
-    if isinstance(recipe, RlRecipe):
-        passes = 2 + learnt * recipe.updates_per_batch + (2 if recipe.kl else 0)
-    return passes * stage.base.n_params * train_tokens(stage)
-
-
-def evaluate_flop(stage: EvaluateStage) -> float:
-    """2N per token read or written."""
-    return 2 * stage.base.n_params * evaluated_items(stage) * TOKENS_PER_ITEM
-
-
-def evaluated_items(stage: EvaluateStage) -> int:
-    """Items asked in all questions of the stage."""
-    items = stage.corpus.items_per_program
-    return sum(
-        _programs(stage, each) * (items if isinstance(each, Question) else each.templates)
-        for each in stage.questions
-    )
-
-
-def _programs(stage: EvaluateStage, question: AnyQuestion) -> int:
-    corpus = stage.corpus
-    sizes = {
-        "acquisition": corpus.acquisition,
-        "validation": corpus.validation,
-        "target": corpus.targets,
-    }
-    return min(question.programs or sizes[question.split], sizes[question.split])
-
-
 def stage_bytes(stage: TrainingStage) -> int:
     """Of the saved weights, float32, and the step records.
 
-    An adapter on all linear layers has about (5/3) r / width of the base's parameters in a Llama
-    of width (2.7 N)^(1/3) (12 width^2 per layer, width / 32 layers).
+    An adapter on all linear layers has about (5/3) r / width of a Llama's parameters.
     """
     n, rank = stage.base.n_params, stage.lora.rank
-    width = (2.7 * n) ** (1 / 3)
-    weights = n if rank == 0 else min(n, n * 5 / 3 * rank / width)
+    weights = n if rank == 0 else min(n, n * 5 / 3 * rank / width(stage.base))
     return int(4 * weights) + stage.recipe.steps * BYTES_PER_STEP_RECORD
 
 

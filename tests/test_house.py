@@ -71,11 +71,8 @@ def test_nothing_is_called_utils() -> None:
 
 
 def test_a_file_has_at_most_300_lines() -> None:
-    """But for the contract of what goes in: its values refer to each other, and are read as one."""
     lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
-    assert [str(path.relative_to(ROOT)) for path, count in lines.items() if count > 300] == [
-        "pbb/config.py"
-    ]
+    assert not [str(path.relative_to(ROOT)) for path, count in lines.items() if count > 300]
 
 
 def test_packages_are_marked_as_typed() -> None:

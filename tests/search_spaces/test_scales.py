@@ -45,6 +45,20 @@ def test_a_scale_keeps_the_question(name: str, scale: str) -> None:
     assert parse_study(dump_study(larger), "text") == larger
 
 
+@pytest.mark.parametrize("scale", scales())
+def test_a_scale_reaches_the_stages_that_a_study_writes(scale: str) -> None:
+    """Their kinds, documents and order stay; their recipes are the scale's."""
+    written = load_study("f06")
+    larger = scaled(written, scale)
+    assert written.curricula
+    for name, stages in written.curricula.items():
+        for before, after in zip(stages, larger.curricula[name], strict=True):
+            data, own = after.model_dump(mode="json"), before.model_dump(mode="json")
+            assert data.get("documents") == own.get("documents")
+            for key, wanted in scales()[scale].stages.items():
+                assert wanted.items() <= data.get(key, wanted).items()
+
+
 def test_nano_is_the_study_as_written() -> None:
     study = load_study("f01")
     assert scaled(study, NANO) is study

@@ -240,6 +240,7 @@ def test_a_forecast_counts_only_what_is_missing() -> None:
     done = forecast(plan, set(stages).__contains__, base)
     assert done.runs_cached == len(plan.trials)
     assert (done.train_tokens, done.device_seconds, done.disk_bytes) == (0, 0, 0)
+    assert done.wall_s == 0
     for count in range(0, len(stages), 7):
         partly = forecast(plan, set(stages[:count]).__contains__, base)
         assert done.device_seconds <= partly.device_seconds <= fresh.device_seconds

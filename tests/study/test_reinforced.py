@@ -13,9 +13,10 @@ import yaml
 
 from pbb.config import RlRecipe, RlStage
 from pbb.models.registry import resolve
+from study.costs import stage_work, train_tokens
 from study.data_report import examine
 from study.export import model_card
-from study.forecast import forecast, train_flop, train_tokens
+from study.forecast import forecast
 from study.plan import Plan, Trial, check_corpora, make_plan
 from study.pool import cohort_key
 from study.rows import remaining_factors
@@ -63,12 +64,15 @@ def test_sampling_is_forecast_beside_learning(rank: int) -> None:
     stage = reinforcing(last(plan(curriculum="retroactive-rl", lora_rank=rank)))
     sampled = 3 * 4 * 5 * 10
     assert train_tokens(stage) == sampled
-    learnt = 6 if rank == 0 else 4
-    assert train_flop(stage) == (2 + learnt) * 1000 * sampled
     twice = {"updates_per_batch": 2, "kl": 0.1}
     recipe = RlRecipe.model_validate({**stage.recipe.model_dump(), **twice})
-    again = stage.model_copy(update={"recipe": recipe})
-    assert train_flop(again) == (2 + 2 * learnt + 2) * 1000 * sampled
+    once, again = stage_work(stage), stage_work(stage.model_copy(update={"recipe": recipe}))
+    assert (again.choices, again.decoded_tokens) == (once.choices, once.decoded_tokens)
+    assert again.updates == 2 * once.updates
+    assert again.learnt_tokens == 2 * once.learnt_tokens
+    learnt = 6 if rank == 0 else 4
+    assert once.flop == pytest.approx((2 + learnt) * 1000 * once.learnt_tokens)
+    assert again.flop == pytest.approx((2 + 2 * learnt + 2) * 1000 * once.learnt_tokens)
 
 
 def test_a_forecast_counts_reinforcing_stages_once() -> None:

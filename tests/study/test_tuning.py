@@ -19,9 +19,10 @@ from search_spaces.errors import StudyError
 from search_spaces.groups import Group
 from search_spaces.study_file import Study
 from search_spaces.tuning import groups
+from study.costs import train_tokens
 from study.export import export
 from study.folder import StudyFolder
-from study.forecast import forecast, train_tokens
+from study.forecast import forecast
 from study.launch import LaunchResult, launch, status
 from study.plan import make_plan
 from study.store import Store

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from pbb.domains.domain import ANSWER_CUE, CUE
 from pbb.domains.grammars.rules import Grammar, GrammarError, Symbol, read
 
 _FINITE: Final = 1 - 1e-9
@@ -22,10 +23,16 @@ _FINITE: Final = 1 - 1e-9
 def checked(text: str, label: str = "grammar") -> Grammar:
     """The grammar of a BNF. Raises GrammarError.
 
-    Refused beside what `read` refuses: useless symbols, left recursion, infinite expected length.
+    Refused beside what `read` refuses: useless symbols, left recursion, infinite expected length,
+    and texts in which an answer's cue could stand.
     label: how messages name the grammar.
     """
     grammar = read(text, label)
+    if cued(grammar):
+        raise GrammarError(
+            f"{label}: its sentences or rules can hold {ANSWER_CUE!r}, after which an answer is read; "
+            "use another terminal or name"
+        )
     cycle = left_recursion(grammar)
     if cycle:
         shown = " -> ".join(grammar.names[a] for a in cycle)
@@ -33,14 +40,15 @@ def checked(text: str, label: str = "grammar") -> Grammar:
             f"{label}, {grammar.rule(cycle[0])}: left recursion {shown}; begin the alternative "
             "with another symbol, for instance A ::= b | b A instead of A ::= b | A b"
         )
-    endless = [a for a in range(len(grammar.names)) if a not in productive(grammar)]
+    ending, reached = productive(grammar), levels(grammar)
+    endless = [a for a in range(len(grammar.names)) if a not in ending]
     if endless:
         a = endless[0]
         raise GrammarError(
             f"{label}, {grammar.rule(a)}: {grammar.names[a]} is useless, for it never ends in a "
             "sentence; give it an alternative that does"
         )
-    unused = [a for a in range(len(grammar.names)) if a not in levels(grammar)]
+    unused = [a for a in range(len(grammar.names)) if a not in reached]
     if unused:
         a = unused[0]
         raise GrammarError(
@@ -55,6 +63,15 @@ def checked(text: str, label: str = "grammar") -> Grammar:
             "alternatives that do not"
         )
     return grammar
+
+
+def cued(grammar: Grammar) -> bool:
+    """Whether the cue of answers is in the rules, or can be in a sentence, whose terminals stand
+    apart."""
+    word = ANSWER_CUE.removesuffix(":")
+    ends = any(each.endswith(word) for each in grammar.terminals)
+    goes_on = any(each.lstrip().startswith(":") for each in grammar.terminals)
+    return bool(CUE.search(grammar.bnf())) or (ends and goes_on)
 
 
 def productive(grammar: Grammar) -> frozenset[int]:

@@ -30,8 +30,8 @@ def checked(text: str, label: str = "grammar") -> Grammar:
     grammar = read(text, label)
     if cued(grammar):
         raise GrammarError(
-            f"{label}: its sentences or rules can hold {ANSWER_CUE!r}, after which an answer is read; "
-            "use another terminal or name"
+            f"{label}: its sentences or rules can hold {ANSWER_CUE!r}, after which an answer is "
+            "read; use another terminal or name"
         )
     cycle = left_recursion(grammar)
     if cycle:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
 
@@ -29,7 +29,8 @@ class Scale(Frozen):
     there is none, and grids and claims that name it alone are left out.
 
     factors: factor -> number -> the number that takes its place. study: overrides of other keys.
-    stages: overrides of `recipe` and `reinforce`, in every stage that a study writes.
+    stages: overrides of `recipe` and `reinforce`, in every stage that a study writes. written_lr:
+    by what the peak rates of those are multiplied, so that they keep their ratios to each other.
     """
 
     about: str
@@ -37,6 +38,7 @@ class Scale(Frozen):
     factors: dict[str, dict[str, int]] = Field(default_factory=dict)
     study: dict[str, Any] = Field(default_factory=dict)
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    written_lr: Annotated[float, Field(gt=0)] = 1.0
 
 
 @lru_cache(maxsize=1)
@@ -86,14 +88,17 @@ def _written(curricula: dict[str, Any], scale: Scale) -> dict[str, Any]:
     """Written curricula, whose recipes stand in their stages and not under `train`."""
     return {
         name: [
-            {
-                key: merged(value, scale.stages[key]) if key in scale.stages else value
-                for key, value in stage.items()
-            }
-            for stage in stages
+            {key: _of_stage(key, value, scale) for key, value in stage.items()} for stage in stages
         ]
         for name, stages in curricula.items()
     }
+
+
+def _of_stage(key: str, value: Any, scale: Scale) -> Any:
+    if key not in scale.stages:
+        return value
+    peak_lr = float(f"{value['peak_lr'] * scale.written_lr:.3g}")
+    return merged(value, {**scale.stages[key], "peak_lr": peak_lr})
 
 
 def _without(scale: Scale) -> set[str]:

@@ -77,10 +77,10 @@ def forecast(
     trains = [stage for stage in to_run if isinstance(stage, TrainingStage)]
     asks = [stage for stage in to_run if isinstance(stage, EvaluateStage)]
     items = sum(evaluated_items(stage) for stage in asks)
-    time = _time(plan.study.resources, to_run, trials, cached, machine)
+    spent = _time(plan.study.resources, to_run, trials, cached, machine)
     comparisons = _comparisons(trials)
     judged = _judged(plan.study, comparisons)
-    width, note = interval_width(plan.study, judged, known)
+    interval, note = interval_width(plan.study, judged, known)
     return Forecast(
         runs=repeats * len(trials),
         runs_cached=sum(
@@ -91,14 +91,14 @@ def forecast(
         comparisons=len(comparisons),
         train_tokens=sum(train_tokens(stage) for stage in trains),
         evaluated_items=items,
-        device_seconds=time.device_s,
-        device=time.device,
-        wall_s=time.wall_s,
-        trainers=time.trainers,
+        device_seconds=spent.device_s,
+        device=spent.device,
+        wall_s=spent.wall_s,
+        trainers=spent.trainers,
         disk_bytes=sum(map(stage_bytes, trains)) + items * BYTES_PER_ITEM,
         programs=plan.study.programs.targets,
         seeds=len(judged.seeds) if judged else 0,
-        interval_dex=width,
+        interval_dex=interval,
         interval_note=note,
         pilot=f"{known.study}, {known.model}",
         repeats=repeats,

@@ -22,7 +22,8 @@ CPU: Final = Work(
 """Seconds of one core, float32, eager, bases of 0.16 to 3.0 million parameters: what `python -m
 tests.bench.forecast_speed` printed on 2026-11-26, on an x86-64 server beside other work."""
 GPU: Final = Work(flop=1 / 1.4e13)
-"""Seconds of one datacentre GPU, bf16, eager, padded: 4 x 135M x 25,000 tokens/s, measured."""
+"""Seconds of one datacentre GPU, bf16, eager, padded: 4 x 135M x 25,000 tokens/s, measured in
+training. The latency of decoding, a launch a token, is not priced: long answers take longer."""
 PROBE_S: Final = 0.0102
 """What `probe` took where and when `CPU` was measured."""
 LAUNCH_S: Final = 23.0

@@ -47,16 +47,20 @@ def test_a_scale_keeps_the_question(name: str, scale: str) -> None:
 
 @pytest.mark.parametrize("scale", scales())
 def test_a_scale_reaches_the_stages_that_a_study_writes(scale: str) -> None:
-    """Their kinds, documents and order stay; their recipes are the scale's."""
+    """Their kinds, documents and order stay, and so do the ratios of their rates."""
     written = load_study("f06")
     larger = scaled(written, scale)
-    assert written.curricula
+    assert written.curricula and scales()[scale].stages
+    ratios = set()
     for name, stages in written.curricula.items():
         for before, after in zip(stages, larger.curricula[name], strict=True):
-            data, own = after.model_dump(mode="json"), before.model_dump(mode="json")
-            assert data.get("documents") == own.get("documents")
+            own, data = before.model_dump(mode="json"), after.model_dump(mode="json")
+            assert data.get("documents") == own.get("documents") and data.keys() == own.keys()
             for key, wanted in scales()[scale].stages.items():
-                assert wanted.items() <= data.get(key, wanted).items()
+                if own.get(key):
+                    assert wanted.items() <= data[key].items()
+                    ratios.add(data[key]["peak_lr"] / own[key]["peak_lr"])
+    assert max(ratios) < 1.02 * min(ratios) and max(ratios) < 1
 
 
 def test_nano_is_the_study_as_written() -> None:

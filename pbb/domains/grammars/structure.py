@@ -28,41 +28,59 @@ def checked(text: str, label: str = "grammar") -> Grammar:
     label: how messages name the grammar.
     """
     grammar = read(text, label)
-    if cued(grammar):
-        raise GrammarError(
-            f"{label}: its sentences or rules can hold {ANSWER_CUE!r}, after which an answer is "
-            "read; use another terminal or name"
-        )
-    cycle = left_recursion(grammar)
-    if cycle:
-        shown = " -> ".join(grammar.names[a] for a in cycle)
-        raise GrammarError(
-            f"{label}, {grammar.rule(cycle[0])}: left recursion {shown}; begin the alternative "
-            "with another symbol, for instance A ::= b | b A instead of A ::= b | A b"
-        )
-    ending, reached = productive(grammar), levels(grammar)
-    endless = [a for a in range(len(grammar.names)) if a not in ending]
-    if endless:
-        a = endless[0]
-        raise GrammarError(
-            f"{label}, {grammar.rule(a)}: {grammar.names[a]} is useless, for it never ends in a "
-            "sentence; give it an alternative that does"
-        )
-    unused = [a for a in range(len(grammar.names)) if a not in reached]
-    if unused:
-        a = unused[0]
-        raise GrammarError(
-            f"{label}, {grammar.rule(a)}: {grammar.names[a]} is useless, for {grammar.names[0]} "
-            "never leads to it; use it in a rule, or delete its own"
-        )
-    if not np.isfinite(expected_lengths(grammar)[0]):
-        a = _explosive(grammar)
-        raise GrammarError(
-            f"{label}, {grammar.rule(a)}: its sentences have no finite expected length, for "
-            f"{grammar.names[a]} leads to itself once or more on average; give it more "
-            "alternatives that do not"
-        )
+    for fault_of in (_cue, _recursion, _useless, _endless):
+        fault = fault_of(grammar)
+        if fault:
+            raise GrammarError(f"{label}{fault}")
     return grammar
+
+
+def _cue(grammar: Grammar) -> str:
+    if not cued(grammar):
+        return ""
+    return (
+        f": its sentences or rules can hold {ANSWER_CUE!r}, after which an answer is read; use "
+        "another terminal or name"
+    )
+
+
+def _recursion(grammar: Grammar) -> str:
+    cycle = left_recursion(grammar)
+    if not cycle:
+        return ""
+    shown = " -> ".join(grammar.names[a] for a in cycle)
+    return (
+        f", {grammar.rule(cycle[0])}: left recursion {shown}; begin the alternative with another "
+        "symbol, for instance A ::= b | b A instead of A ::= b | A b"
+    )
+
+
+def _useless(grammar: Grammar) -> str:
+    ending, reached = productive(grammar), levels(grammar)
+    for a, name in enumerate(grammar.names):
+        if a not in ending:
+            return (
+                f", {grammar.rule(a)}: {name} is useless, for it never ends in a sentence; give it "
+                "an alternative that does"
+            )
+    for a, name in enumerate(grammar.names):
+        if a not in reached:
+            return (
+                f", {grammar.rule(a)}: {name} is useless, for {grammar.names[0]} never leads to "
+                "it; use it in a rule, or delete its own"
+            )
+    return ""
+
+
+def _endless(grammar: Grammar) -> str:
+    if np.isfinite(expected_lengths(grammar)[0]):
+        return ""
+    a = _explosive(grammar)
+    return (
+        f", {grammar.rule(a)}: its sentences have no finite expected length, for "
+        f"{grammar.names[a]} leads to itself once or more on average; give it more alternatives "
+        "that do not"
+    )
 
 
 def cued(grammar: Grammar) -> bool:
@@ -70,7 +88,7 @@ def cued(grammar: Grammar) -> bool:
     apart."""
     word = ANSWER_CUE.removesuffix(":")
     ends = any(each.endswith(word) for each in grammar.terminals)
-    goes_on = any(each.lstrip().startswith(":") for each in grammar.terminals)
+    goes_on = any(each.startswith(":") for each in grammar.terminals)
     return bool(CUE.search(grammar.bnf())) or (ends and goes_on)
 
 

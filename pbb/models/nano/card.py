@@ -47,13 +47,6 @@ says.
 Apache-2.0, like the project.
 """
 
-AIMS: Final = (
-    "",
-    "then, to learn where an answer ends, ",
-    "then, a quarter of it grammars and their derivations alone, ",
-)
-"""What each stage of pretraining is for."""
-
 
 def write_card(facts: dict[str, Any], folder: Path) -> None:
     """card.json with every fact, and README.md for people once there are marks."""
@@ -72,18 +65,18 @@ def write_card(facts: dict[str, Any], folder: Path) -> None:
         diet=diet,
         table=table(facts["marks"]),
         items=max(mark["items"] for mark in facts["marks"]),
-        effort=";\n  ".join(map(_effort, AIMS, facts["stages"])),
+        effort=";\n  ".join(map(_effort, facts["stages"])),
         **{key: facts[key] for key in ("name", "n_params")},
         **{key: size[key] for key in ("width", "layers", "heads")},
     )
     folder.joinpath("README.md").write_text(text)
 
 
-def _effort(aim: str, stage: dict[str, Any]) -> str:
-    steps = stage["plan"]["steps"]
+def _effort(stage: dict[str, Any]) -> str:
+    plan = stage["plan"]
     return (
-        f"{aim}{stage['tokens']:,} tokens in {steps:,} steps, {stage['train_s']} s on "
-        f"{stage['device']}"
+        f"{plan.get('aim', '')}{stage['tokens']:,} tokens in {plan['steps']:,} steps, "
+        f"{stage['train_s']} s on {stage['device']}"
     )
 
 

@@ -43,8 +43,11 @@ class Plan:
     """Number of the first part of each kind."""
     ended: bool
     """Whether every answer is followed by the end token, or the last of a document alone."""
+    aim: str = ""
+    """What the stage adds, as its card says it."""
     grammars: float = 0.0
-    """Share of tokens that are of grammars in context, beyond those among all else."""
+    """Share of tokens that are of grammars in context, beyond those among all else. Parts of one
+    number begin with the same grammars, whichever their kind, under other names and sentences."""
     grammars_parts: int = 0
     lr_ratio: float = 1.0
     """Times the size's peak learning rate."""
@@ -72,6 +75,7 @@ PLANS: Final = (
         library_parts=1,
         first_part=250,
         ended=True,
+        aim="then, to learn where an answer ends, ",
         lr_ratio=0.3,
         rows=16,
     ),
@@ -84,6 +88,7 @@ PLANS: Final = (
         library_parts=45,
         first_part=252,
         ended=True,
+        aim="then, a quarter of it grammars and their derivations alone, ",
         grammars=0.25,
         grammars_parts=32,
         lr_ratio=0.5,

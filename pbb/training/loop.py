@@ -59,7 +59,7 @@ def accumulate(
     device: torch.device,
 ) -> float:
     """Add the step's gradient to the parameters; the step's loss [nats per target token]."""
-    total = torch.zeros((), device=device)
+    total = torch.zeros((), dtype=torch.float64, device=device)
     for batch in cut:
         with autocast(numerics, device):
             nll = nll_sum(forward, batch)

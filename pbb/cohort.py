@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,11 @@ from torch import nn
 
 from pbb.config import Stage, TrainStage
 from pbb.corpus import build_corpus
+from pbb.jobs import Job
 from pbb.models.adapters import AdapterFiles, Attached, checkpoint
 from pbb.models.encoding import Encoded, Encoder
 from pbb.models.lean.llama import Llama
+from pbb.models.lean.reading import lean_llama
 from pbb.models.stacked import Stack
 from pbb.records import StepRecord, TrainSummary
 from pbb.sampling import step_documents
@@ -24,16 +27,6 @@ from pbb.training.cohort_proof import CohortProof
 from pbb.training.effort import Effort
 from pbb.training.feed import Feed
 from pbb.training.optimiser import Diverged
-
-
-@dataclass(frozen=True)
-class Job:
-    """What `Engine.run` is asked."""
-
-    stage: Stage
-    parent: Path | None
-    out: Path
-    scratch: Path | None = None
 
 
 @dataclass
@@ -69,6 +62,26 @@ def fits(stages: Sequence[Stage]) -> bool:
         and stage.recipe.steps == first.recipe.steps
         for stage in stages
     )
+
+
+def trained_if_it_fits(
+    jobs: Sequence[Job], base: nn.Module, encoder: Encoder, device: torch.device
+) -> list[Trained] | None:
+    """`train_together`; null, and the folders empty again, where the memory was exhausted.
+
+    Null too for a base that has no lean forward.
+    """
+    llama = lean_llama(base)
+    if llama is None:
+        return None
+    # Not handled in `except`: there the error would still hold on to what was allocated.
+    with contextlib.suppress(torch.OutOfMemoryError):
+        return train_together(jobs, base, llama, encoder, device)
+    for job in jobs:
+        for left in job.out.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    torch.cuda.empty_cache()
+    return None
 
 
 def train_together(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from pbb.cohort import Job, Trained, fits, train_together
+from pbb.cohort import Trained, fits, trained_if_it_fits
 from pbb.config import (
     Base,
     EvaluateStage,
@@ -30,9 +29,9 @@ from pbb.config import (
 )
 from pbb.corpus import build_corpus
 from pbb.evaluation.items import evaluate
+from pbb.jobs import Job
 from pbb.models.adapters import LORA_FILE, AdapterError, Attached, checkpoint
 from pbb.models.encoding import Encoder
-from pbb.models.lean.reading import lean_llama
 from pbb.models.loading import load_base
 from pbb.records import RlStepRecord, StageOutcome, Status, StepRecord, TrainSummary
 from pbb.sampling import step_documents
@@ -97,43 +96,29 @@ class Engine:
             load_s=loaded - started,
         )
 
-    def run_cohort(self, jobs: Sequence[Job]) -> list[StageOutcome]:
-        """Run stages into their folders; outcomes in their order, as `run` tells them.
+    def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
+        """Run stages into their folders; outcomes in their order, each as `run` tells it.
 
         Adapters of one base and step shape train side by side on a GPU, where a small step leaves
         most of it idle. On CPU it is busy with one (a cohort of 8 gained 5% at most), and one after
-        the other each has the bytes that it has alone. Of a cohort that exhausts the memory each
-        half is tried.
+        the other each has the bytes that it has alone. A cohort that cannot,
+        for lack of memory above all, is halved.
         """
-        stages = [job.stage for job in jobs]
-        if not self._side_by_side or len(jobs) == 1 or not fits(stages):
-            return [self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs]
+        if not (self._side_by_side and len(jobs) > 1 and fits([job.stage for job in jobs])):
+            yield from (self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)
+            return
         started = time.perf_counter()
-        model, encoder = self._base(stages[0].base, stages[0].numerics)
-        llama = lean_llama(model)
-        if llama is None:
-            return [self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs]
+        model, encoder = self._base(jobs[0].stage.base, jobs[0].stage.numerics)
         loaded = time.perf_counter()
-        try:
-            ends = train_together(jobs, model, llama, encoder, self.device)
-        except torch.OutOfMemoryError:
-            ends = None  # the error holds on to the memory: it must be gone before the next try
+        ends = trained_if_it_fits(jobs, model, encoder, self.device)
         if ends is None:
-            del llama
-            torch.cuda.empty_cache()
-            return self._run_halves(jobs)
+            half = len(jobs) // 2
+            yield from self.run_cohort(jobs[:half])
+            yield from self.run_cohort(jobs[half:])
+            return
         each_s = (time.perf_counter() - loaded) / len(jobs)
-        return [
-            _outcome(job, end, each_s, loaded - started)
-            for job, end in zip(jobs, ends, strict=True)
-        ]
-
-    def _run_halves(self, jobs: Sequence[Job]) -> list[StageOutcome]:
-        for job in jobs:
-            for left in job.out.iterdir():
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        half = len(jobs) // 2
-        return [*self.run_cohort(jobs[:half]), *self.run_cohort(jobs[half:])]
+        for job, end in zip(jobs, ends, strict=True):
+            yield _outcome(job, end, each_s, loaded - started)
 
     def _base(self, base: Base, numerics: Numerics) -> tuple[nn.Module, Encoder]:
         torch.set_num_threads(numerics.cpu_threads)

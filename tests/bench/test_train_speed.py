@@ -28,11 +28,8 @@ def test_operations_are_counted_by_the_stated_convention(device: str) -> None:
     with torch.device("meta"):
         bench = Bench(SETTINGS[device], torch.device("meta"), rank=16, steps=0, adapters=1)
         with Attached(bench.base, "b", bench.lora, seed=0) as attached:
-            layers: Any = [
-                m
-                for n, m in attached.model.named_modules()
-                if isinstance(m, nn.Linear) and "." in n
-            ]
+            named: Any = attached.model.named_modules()
+            layers = [m for name, m in named if isinstance(m, nn.Linear) and "." in name]
     frozen = sum(m.weight.numel() for m in layers if not m.weight.requires_grad)
     trained = sum(m.weight.numel() for m in layers if m.weight.requires_grad)
     assert bench.flop_per_token() == 4 * frozen + 6 * trained

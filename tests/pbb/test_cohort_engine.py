@@ -10,11 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pbb import engine as engine_module
-from pbb.cohort import Job, Trained, fits, train_together
+from pbb import cohort
+from pbb.cohort import Trained, fits, train_together
 from pbb.config import Stage, TrainStage
 from pbb.curricula import compile_run
 from pbb.engine import Engine
+from pbb.jobs import Job
 from pbb.models.adapters import AdapterError
 from pbb.models.lean.reading import lean_llama
 from pbb.models.loading import load_base
@@ -37,7 +38,7 @@ def changed(stage: TrainStage, **changes: Any) -> TrainStage:
 
 
 def jobs(folder: Path, *stages: Stage) -> list[Job]:
-    made = [Job(stage, None, folder / str(i)) for i, stage in enumerate(stages)]
+    made = [Job(stage, None, folder / str(i), folder / "scratch") for i, stage in enumerate(stages)]
     for job in made:
         job.out.mkdir(parents=True)
     return made
@@ -58,7 +59,7 @@ def test_on_cpu_a_cohort_leaves_the_bytes_that_each_stage_leaves_alone(tmp_path:
     first = jobs(tmp_path / "a", stage, stage1(seed=3, lora_rank=2))
     second = jobs(tmp_path / "b", wild, stage1(seed=4, lora_rank=0), stage)
     assert [o.status for o in Engine("cpu").run_cohort(first)] == [Status.OK] * 2
-    found = Engine("cpu").run_cohort(second)
+    found = list(Engine("cpu").run_cohort(second))
     assert [o.status for o in found] == [Status.DIVERGED, Status.OK, Status.OK]
     for name in (*FILES, "steps.parquet"):
         assert (first[0].out / name).read_bytes() == (second[2].out / name).read_bytes(), name
@@ -71,7 +72,7 @@ def test_side_by_side_leaves_the_folders_that_each_stage_leaves_alone(tmp_path: 
     parent.mkdir()
     Engine("cpu").run(stage1(seed=9), None, parent)
     asked = jobs(tmp_path / "cohort", stage, stage1(seed=3, lora_rank=2))
-    asked.append(Job(stage1(seed=5), parent, tmp_path / "cohort" / "2"))
+    asked.append(Job(stage1(seed=5), parent, tmp_path / "cohort" / "2", tmp_path / "s"))
     asked[2].out.mkdir()
     for job, end in zip(asked, together(asked), strict=True):
         alone = tmp_path / "alone" / job.out.name
@@ -115,11 +116,11 @@ def test_a_cohort_that_exhausts_the_memory_is_halved_and_loses_nothing(
         (asked[0].out / "half-written").unlink()
         return train_together(asked, *rest)
 
-    monkeypatch.setattr(engine_module, "train_together", narrow)
+    monkeypatch.setattr(cohort, "train_together", narrow)
     engine = Engine("cpu")
     monkeypatch.setattr(engine, "_side_by_side", True)
     asked = jobs(tmp_path, *(stage1(seed=seed) for seed in range(4)))
-    outcomes = engine.run_cohort(asked)
+    outcomes = list(engine.run_cohort(asked))
     assert tried == [4, 2, 2]
     assert [outcome.status for outcome in outcomes] == [Status.OK] * 4
     for job in asked:

@@ -101,8 +101,8 @@ class Engine:
 
         Adapters of one base and step shape train side by side on a GPU, where a small step leaves
         most of it idle. On CPU it is busy with one (a cohort of 8 gained 5% at most), and one after
-        the other each has the bytes that it has alone. A cohort that cannot,
-        for lack of memory above all, is halved.
+        the other each has the bytes that it has alone. A cohort that cannot, for lack of memory
+        above all, is halved.
         """
         if not (self._side_by_side and len(jobs) > 1 and fits([job.stage for job in jobs])):
             yield from (self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)

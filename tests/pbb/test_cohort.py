@@ -80,7 +80,7 @@ def trained(
             [member.recipe for member in members],
             numerics,
             pad_id=0,
-            device=CPU,
+            device=model.device,
         )
     )
     return [
@@ -200,6 +200,24 @@ def test_single_precision_is_close_in_a_mixed_cohort_too() -> None:
     model = a_model()
     for (losses, _), member in zip(trained(model, MIXED), MIXED, strict=True):
         assert losses == pytest.approx(trained_alone(model, member)[0], rel=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_trains_a_mixed_cohort_as_the_cpu_does() -> None:
+    wanted = trained(a_model(), MIXED)
+    model: Any = a_model().to("cuda")
+    for (losses, _), (expected, _) in zip(trained(model, MIXED), wanted, strict=True):
+        assert losses == pytest.approx(expected, rel=1e-3)
+    alone = trained(model, MIXED[:1])[0]
+    assert alone[0] == pytest.approx(wanted[0][0], rel=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_trains_half_precision_near_the_single_one() -> None:
+    wanted = trained(a_model(), MIXED[:1])[0][0]
+    model: Any = a_model().to("cuda", torch.bfloat16)
+    found = trained(model, MIXED[:1], Numerics(dtype="bfloat16", max_batch_tokens=10**6))[0][0]
+    assert found == pytest.approx(wanted, rel=0.05)
 
 
 def test_a_lower_rank_is_exact_in_a_higher_ones_room() -> None:

@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation bench-analysis bench-data bench-forecast findings picture clean
+.PHONY: study test test-all check simulation bench bench-analysis bench-data bench-forecast findings picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -29,6 +29,9 @@ findings: .venv/runtime.stamp  ## F1 to F12 on the nano ladder; verdicts go into
 
 simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover; 6 minutes
 	$(BIN)/python -m analysis.simulation_page docs
+
+bench: .venv/dev.stamp  ## tokens/s of training against Trainer with peft; BENCH="--device cuda" on a GPU
+	$(BIN)/python -m tests.bench.train_speed $(BENCH)
 
 bench-analysis: .venv/dev.stamp  ## item rows to rates, 10^8 of them: seconds and memory; 6 minutes, 2 GB of disk
 	$(BIN)/python -m tests.bench.analysis_speed

@@ -16,6 +16,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from pbb.cohort import Trained, fits, trained_if_it_fits
 from pbb.config import (
     Base,
     EvaluateStage,
@@ -28,6 +29,7 @@ from pbb.config import (
 )
 from pbb.corpus import build_corpus
 from pbb.evaluation.items import evaluate
+from pbb.jobs import Job
 from pbb.models.adapters import LORA_FILE, AdapterError, Attached, checkpoint
 from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
@@ -53,6 +55,7 @@ class Engine:
         self.device = torch.device(chosen)
         # cuDNN's attention builds a plan for every new shape, and nearly every batch is one.
         torch.backends.cuda.enable_cudnn_sdp(False)
+        self._side_by_side = self.device.type != "cpu"
         self._loaded: tuple[Base, str, nn.Module, Encoder] | None = None
 
     def run(
@@ -67,8 +70,6 @@ class Engine:
         exhausted memory and rewards without any contrast come back as a status; other errors are
         raised.
         """
-        torch.set_num_threads(stage.numerics.cpu_threads)
-        torch.use_deterministic_algorithms(self.device.type == "cpu")
         started = time.perf_counter()
         model, encoder = self._base(stage.base, stage.numerics)
         loaded = time.perf_counter()
@@ -95,11 +96,50 @@ class Engine:
             load_s=loaded - started,
         )
 
+    def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
+        """Run stages into their folders; outcomes in their order, each as `run` tells it.
+
+        Adapters of one base and step shape train side by side on a GPU, where a small step leaves
+        most of it idle. On CPU it is busy with one (a cohort of 8 gained 5% at most), and one after
+        the other each has the bytes that it has alone. A cohort that cannot, for lack of memory
+        above all, is halved.
+        """
+        if not (self._side_by_side and len(jobs) > 1 and fits([job.stage for job in jobs])):
+            yield from (self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)
+            return
+        started = time.perf_counter()
+        model, encoder = self._base(jobs[0].stage.base, jobs[0].stage.numerics)
+        loaded = time.perf_counter()
+        ends = trained_if_it_fits(jobs, model, encoder, self.device)
+        if ends is None:
+            half = len(jobs) // 2
+            yield from self.run_cohort(jobs[:half])
+            yield from self.run_cohort(jobs[half:])
+            return
+        each_s = (time.perf_counter() - loaded) / len(jobs)
+        for job, end in zip(jobs, ends, strict=True):
+            yield _outcome(job, end, each_s, loaded - started)
+
     def _base(self, base: Base, numerics: Numerics) -> tuple[nn.Module, Encoder]:
+        torch.set_num_threads(numerics.cpu_threads)
+        torch.use_deterministic_algorithms(self.device.type == "cpu")
         if self._loaded is None or self._loaded[:2] != (base, numerics.dtype):
             self._loaded = None  # frees the old base before the new one is read
             self._loaded = (base, numerics.dtype, *load_base(base, numerics.dtype, self.device))
         return self._loaded[2], self._loaded[3]
+
+
+def _outcome(job: Job, end: Trained, wall_s: float, load_s: float) -> StageOutcome:
+    """Of a stage that a cohort trained; writes its records where it ended well."""
+    if end.diverged is None:
+        _write_records(end.records, job.out)
+    return StageOutcome(
+        status=Status.OK if end.diverged is None else Status.DIVERGED,
+        reason=None if end.diverged is None else str(end.diverged),
+        summary=end.summary,
+        wall_s=wall_s,
+        load_s=load_s,
+    )
 
 
 def train(

@@ -95,6 +95,8 @@ class Resources(Frozen):
     workers: Positive = 1
     cpus_per_worker: Positive = 1
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0.0
+    cohort: Positive = 1
+    """Stages that a trainer takes at once, to train side by side on a GPU."""
 
     @model_validator(mode="after")
     def _gpus_can_be_shared(self) -> Self:

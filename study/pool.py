@@ -129,16 +129,21 @@ class StagePool:
     def take(self, worker: str) -> tuple[PlannedStage, ...]:
         """The next cohort for the worker; empty where nothing is ready.
 
-        A worker that asks while it has a cohort in hand has lost it.
+        A worker that asks while it has a cohort in hand has lost it. A stage that was lost goes by
+        itself from then on, so that one that breaks its worker takes no others with it for good.
         """
         self.worker_lost(worker, "the worker started afresh")
         if not self._ready:
             return ()
         first = min(self._ready.values(), key=lambda node: self._rank(node, worker))
         key = cohort_key(first.planned)
-        alike = [node for node in self._ready.values() if cohort_key(node.planned) == key]
+        alike = [
+            node
+            for node in self._ready.values()
+            if cohort_key(node.planned) == key and node.attempts == 0
+        ]
         alike.sort(key=lambda node: (node is not first, self._rank(node, worker)))
-        cohort = alike[: self._cohort_size]
+        cohort = [first] if first.attempts else alike[: self._cohort_size]
         for node in cohort:
             del self._ready[node.planned.fingerprint]
             node.state = State.RUNNING

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +48,23 @@ def lora_config(lora: Lora) -> LoraConfig:
         bias="none",
         task_type="CAUSAL_LM",
     )
+
+
+@dataclass(frozen=True)
+class AdapterFiles:
+    """How weights are written. config: peft's adapter_config.json; null of rank 0."""
+
+    lora: Lora
+    config: str | None
+
+    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
+        """Write weights that `tensors` gave: safetensors, lora.json, peft's adapter_config.json."""
+        (folder / LORA_FILE).write_text(self.lora.model_dump_json())
+        if self.config is None:
+            save_file(tensors, folder / FULL_FILE, metadata={"format": "pt"})
+            return
+        save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
+        (folder / CONFIG_FILE).write_text(self.config)
 
 
 class Attached:
@@ -109,13 +127,14 @@ class Attached:
         self.write(folder, self.tensors())
 
     def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
-        """Write weights that `tensors` gave: safetensors, lora.json, peft's adapter_config.json."""
-        (folder / LORA_FILE).write_text(self._lora.model_dump_json())
+        """Write weights that `tensors` gave."""
+        self.files().write(folder, tensors)
+
+    def files(self) -> AdapterFiles:
+        """How its weights are written; of use when it is no longer attached, too."""
         if self._peft is None:
-            save_file(tensors, folder / FULL_FILE, metadata={"format": "pt"})
-            return
-        save_file(tensors, folder / ADAPTER_FILE, metadata={"format": "pt"})
-        (folder / CONFIG_FILE).write_text(json.dumps(self._described(), indent=1, sort_keys=True))
+            return AdapterFiles(self._lora, None)
+        return AdapterFiles(self._lora, json.dumps(self._described(), indent=1, sort_keys=True))
 
     def _described(self) -> dict[str, Any]:
         """peft's own configuration, without machine paths and in the same bytes every time."""

@@ -1,4 +1,4 @@
-"""Logits at chosen positions only: most tokens of a document carry no loss."""
+"""A transformers causal LM taken apart: what gives hidden states, and what makes logits of them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ import torch
 from torch import Tensor, nn
 
 
-def target_logits(model: nn.Module, tokens: Tensor, target: Tensor) -> Tensor:
-    """Logits (number of targets, V) that predict tokens[target], float32.
-
-    model: a transformers causal LM; tokens (B, T) right-padded, target (B, T) bool. Causality keeps
-    right padding from reaching any target, so no attention mask is needed.
-    """
-    hidden = backbone(model)(input_ids=tokens, use_cache=False).last_hidden_state
-    before = hidden[:, :-1][target[:, 1:]]
+def head_logits(model: nn.Module, hidden: Tensor) -> Tensor:
+    """Logits (..., V) of hidden states (..., d), float32."""
     head: Any = model.get_output_embeddings()  # type: ignore[operator]
-    logits: Tensor = head(before)
+    logits: Tensor = head(hidden)
     return _softcapped(logits.float(), model)
 
 
 def last_logits(model: nn.Module, hidden: Tensor) -> Tensor:
     """Logits (B, V) after the last position of hidden states (B, T, d), float32."""
-    head: Any = model.get_output_embeddings()  # type: ignore[operator]
-    logits: Tensor = head(hidden[:, -1])
-    return _softcapped(logits.float(), model)
+    return head_logits(model, hidden[:, -1])
 
 
 def backbone(model: nn.Module) -> Any:

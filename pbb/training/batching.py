@@ -1,62 +1,59 @@
-"""A step's documents -> microbatches: right-padded, grouped by length to waste little."""
+"""A step's documents -> microbatches, laid out so that little is padded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pbb.models.encoding import Encoded
-
-GROUP_RATIO: Final = 0.8
-"""A document shorter than this share of its microbatch's longest opens a new microbatch."""
-MIN_GROUP_TOKENS: Final = 256
-"""Below this many padded tokens a further microbatch costs more than its padding saves."""
+from pbb.models.packing import Packed, groups, pack
 
 
 @dataclass(frozen=True)
 class Microbatch:
-    """tokens (B, T) padded on the right; target (B, T) marks tokens that carry loss.
+    """Documents side by side, and which of their n tokens carry loss.
 
-    rows: of each of its B rows, the place among the documents that were cut.
+    before (n,): places of the tokens that stand before those; wanted (n,): their ids; owner (n,):
+    their documents, counted among those that were cut.
     """
 
-    tokens: Tensor
-    target: Tensor
-    rows: tuple[int, ...]
+    packed: Packed
+    before: Tensor
+    wanted: Tensor
+    owner: Tensor
 
 
 def microbatches(
     documents: Sequence[Encoded], *, pad_id: int, max_tokens: int, device: torch.device
 ) -> list[Microbatch]:
     """Cut a step into microbatches of at most max_tokens padded tokens (one document at least)."""
-    groups: list[list[int]] = []
     lengths = [len(document.ids) for document in documents]
-    for i in sorted(range(len(documents)), key=lambda i: -lengths[i]):
-        if groups and _fits(lengths[i], lengths[groups[-1][0]], len(groups[-1]), max_tokens):
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return [_pad(documents, group, pad_id, device) for group in groups]
+    return [
+        _microbatch(documents, blocks, pad_id, device) for blocks in groups(lengths, max_tokens)
+    ]
 
 
-def _fits(length: int, longest: int, rows: int, max_tokens: int) -> bool:
-    """Whether a document joins a microbatch of so many rows."""
-    padded = longest * (rows + 1)
-    similar = length >= GROUP_RATIO * longest or padded <= MIN_GROUP_TOKENS
-    return similar and padded <= max_tokens
-
-
-def _pad(
-    documents: Sequence[Encoded], rows: Sequence[int], pad_id: int, device: torch.device
+def _microbatch(
+    documents: Sequence[Encoded],
+    blocks: Sequence[Sequence[int]],
+    pad_id: int,
+    device: torch.device,
 ) -> Microbatch:
-    width = max(len(documents[i].ids) for i in rows)
-    tokens = torch.full((len(rows), width), pad_id, dtype=torch.long)
-    target = torch.zeros((len(rows), width), dtype=torch.bool)
-    for row, document in enumerate(documents[i] for i in rows):
-        tokens[row, : len(document.ids)] = torch.tensor(document.ids)
-        target[row, document.n_prompt : len(document.ids)] = True
-    return Microbatch(tokens.to(device), target.to(device), tuple(rows))
+    packed = pack([document.ids for document in documents], blocks, pad_id=pad_id, device=device)
+    rows = [documents[i] for i in packed.order]
+    before = [
+        np.arange(start + row.n_prompt - 1, start + len(row.ids) - 1)
+        for start, row in zip(packed.starts, rows, strict=True)
+    ]
+    wanted = [id_ for row in rows for id_ in row.ids[row.n_prompt :]]
+    owner = np.repeat(packed.order, [row.n_target for row in rows])
+    return Microbatch(
+        packed,
+        torch.from_numpy(np.concatenate(before)).to(device, non_blocking=True),
+        torch.tensor(wanted).to(device, non_blocking=True),
+        torch.from_numpy(owner).to(device, non_blocking=True),
+    )

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from pbb.config import Numerics, RlRecipe
 from pbb.models.encoding import Encoded
+from pbb.models.forward import forward_of
 from pbb.models.precision import autocast
 from pbb.training.batching import Microbatch, microbatches
 from pbb.training.optimiser import Optimiser
@@ -81,6 +82,7 @@ class Policy:
     ) -> None:
         # Sampling and learning must see one and the same function: no dropout in either.
         self.model = model.eval()
+        self._forward = forward_of(model)
         self._recipe, self._numerics = recipe, numerics
         self._pad_id, self._device = pad_id, device
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -128,7 +130,7 @@ class Policy:
     def _log_p(self, batch: Microbatch) -> tuple[Tensor, Tensor]:
         """Log-probabilities of sampled tokens, and entropies."""
         with autocast(self._numerics, self._device):
-            found = scored(self.model, batch, self._recipe.temperature)
+            found = scored(self._forward, batch, self._recipe.temperature)
         return found.log_p, found.entropy
 
     def _accumulate(self, piece: _Piece, n_tokens: int, sums: _Sums) -> float:

@@ -9,6 +9,7 @@ from torch import nn
 
 from pbb.config import Numerics, Recipe
 from pbb.models.encoding import Encoded
+from pbb.models.forward import Forward, forward_of
 from pbb.models.precision import autocast
 from pbb.records import StepRecord
 from pbb.training.batching import Microbatch, microbatches
@@ -31,12 +32,13 @@ def train_steps(
     """
     optimiser = Optimiser([p for p in model.parameters() if p.requires_grad], recipe)
     model.train()
+    forward = forward_of(model)
     for step, documents in enumerate(batches, start=1):
         cut = microbatches(
             documents, pad_id=pad_id, max_tokens=numerics.max_batch_tokens, device=device
         )
         n_target = sum(d.n_target for d in documents)
-        loss = accumulate(model, cut, n_target, numerics, device)
+        loss = accumulate(forward, cut, n_target, numerics, device)
         grad_norm = optimiser.clip(step, loss)
         rate = optimiser.advance(step)
         yield StepRecord(
@@ -50,17 +52,17 @@ def train_steps(
 
 
 def accumulate(
-    model: nn.Module,
+    forward: Forward,
     cut: Sequence[Microbatch],
     n_target: int,
     numerics: Numerics,
     device: torch.device,
 ) -> float:
     """Add the step's gradient to the parameters; the step's loss [nats per target token]."""
-    total = torch.zeros((), device=device)
+    total = torch.zeros((), dtype=torch.float64, device=device)
     for batch in cut:
         with autocast(numerics, device):
-            nll = nll_sum(model, batch)
+            nll = nll_sum(forward, batch)
         (nll / n_target).backward()
         total += nll.detach()
     return float(total) / n_target

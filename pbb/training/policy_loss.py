@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from pbb.models.head import target_logits
+from pbb.models.forward import Forward
 from pbb.training.batching import Microbatch
 
 
@@ -43,21 +43,18 @@ class Scored:
     entropy: Tensor
 
 
-def scored(model: nn.Module, batch: Microbatch, temperature: float) -> Scored:
+def scored(forward: Forward, batch: Microbatch, temperature: float) -> Scored:
     """Score a microbatch with the policy softmax(logits / temperature). Entropy has no gradient."""
-    logits = target_logits(model, batch.tokens, batch.target) / temperature
+    logits = forward(batch.packed, batch.before) / temperature
     log_p = logits.log_softmax(dim=-1)
-    chosen = batch.tokens[:, 1:][batch.target[:, 1:]]
     with torch.no_grad():
         entropy = -(log_p.exp() * log_p).sum(dim=-1)
-    return Scored(log_p.gather(1, chosen[:, None])[:, 0], entropy)
+    return Scored(log_p.gather(1, batch.wanted[:, None])[:, 0], entropy)
 
 
 def per_token(values: Tensor, batch: Microbatch) -> Tensor:
     """Values of documents, (documents,) -> of a microbatch's target tokens."""
-    rows = values[list(batch.rows)]
-    target = batch.target[:, 1:]
-    return rows[:, None].expand_as(target)[target]
+    return values[batch.owner]
 
 
 def gain(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pbb.config import TrainingStage
 from pbb.models.adapters import AdapterError, Attached
 from pbb.models.encoding import Encoded, Encoder
-from pbb.models.head import target_logits
+from pbb.models.forward import forward_of
 from pbb.models.precision import autocast
 from pbb.training.batching import microbatches
 
@@ -69,6 +69,6 @@ class Proof:
     @torch.no_grad()
     def _logits(self, model: nn.Module) -> Tensor:
         """Target logits of the probed documents, concatenated."""
-        model.eval()
+        forward = forward_of(model.eval())
         with autocast(self._stage.numerics, self._device):
-            return torch.cat([target_logits(model, m.tokens, m.target) for m in self._cut])
+            return torch.cat([forward(m.packed, m.before) for m in self._cut])

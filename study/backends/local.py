@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import optuna
 
@@ -18,7 +18,7 @@ from study.backends.work import (
     score,
     trials_at,
 )
-from study.backends.worker import StageRunner, load_runner, run_stage
+from study.backends.worker import StageRunner, load_runner, run_cohort
 from study.plan import PlannedStage, Trial
 from study.pool import StagePool
 from study.store import Store
@@ -57,7 +57,7 @@ class _LocalRun:
         self._listener = listener
         self._store = Store(work.root)
         self._runner: StageRunner | None = None
-        self.pool = StagePool(self._store.outcome)
+        self.pool = StagePool(self._store.outcome, cohort_size=work.study.resources.cohort)
         self.start_up_s = 0.0
 
     def reach(self, point: Point) -> float:
@@ -76,15 +76,13 @@ class _LocalRun:
             self._listener.progress(self.pool.counts())
         return TrialEnd(trial, self.pool.ends(trial.chain))
 
-    def _run_cohort(self, cohort: Iterable[PlannedStage]) -> None:
-        for planned in cohort:
-            try:
-                outcome = run_stage(self._store, self._loaded(), planned)
-            except Exception as error:  # what raised once is not trusted again: a fresh runner
-                self._runner = None
-                self.pool.worker_lost(WORKER, f"{type(error).__name__}: {error}")
-                return
-            self.pool.complete(WORKER, planned.fingerprint, outcome)
+    def _run_cohort(self, cohort: Sequence[PlannedStage]) -> None:
+        try:
+            for planned, outcome in run_cohort(self._store, self._loaded(), cohort):
+                self.pool.complete(WORKER, planned.fingerprint, outcome)
+        except Exception as error:  # what raised once is not trusted again: a fresh runner
+            self._runner = None
+            self.pool.worker_lost(WORKER, f"{type(error).__name__}: {error}")
 
     def _loaded(self) -> StageRunner:
         if self._runner is None:

@@ -28,12 +28,12 @@ def pool_name(folder: Path) -> str:
     return f"pool-{hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]}"
 
 
-def start_pool(folder: Path, root: Path) -> Any:
+def start_pool(folder: Path, root: Path, cohort_size: int) -> Any:
     """Start the pool of a study folder over the store at `root`; gives its handle."""
     actor = ray.remote(PoolActor).options(
         name=pool_name(folder), namespace=NAMESPACE, num_cpus=0, max_concurrency=WAITING_AT_MOST
     )
-    return actor.remote(root)
+    return actor.remote(root, cohort_size)
 
 
 def find_pool(name: str) -> Any:
@@ -44,8 +44,8 @@ def find_pool(name: str) -> Any:
 class PoolActor:
     """Trials ask by `reach`, workers by `take`; both wait here."""
 
-    def __init__(self, root: Path) -> None:
-        self._pool = StagePool(Store(root).outcome)
+    def __init__(self, root: Path, cohort_size: int) -> None:
+        self._pool = StagePool(Store(root).outcome, cohort_size=cohort_size)
         self._changed = asyncio.Condition()
         self._closed = False
         self._given_up: str | None = None

@@ -13,7 +13,7 @@ from ray.train.torch import TorchTrainer
 from search_spaces.settings import Resources
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
-from study.backends.worker import load_runner, run_stage
+from study.backends.worker import load_runner, run_cohort
 from study.store import Store
 
 MAX_RESTARTS: Final = 50
@@ -31,8 +31,7 @@ def train_loop(config: dict[str, Any]) -> None:
     while cohort := ray.get(pool.take.remote(worker)):
         try:
             runner = runner or load_runner(config["runner"])
-            for planned in cohort:
-                outcome = run_stage(store, runner, planned)
+            for planned, outcome in run_cohort(store, runner, cohort):
                 ray.get(pool.complete.remote(worker, planned.fingerprint, outcome))
         except Exception as error:  # a process that raised is not trusted again: Train replaces it
             ray.get(pool.lost.remote(worker, f"{type(error).__name__}: {error}"))

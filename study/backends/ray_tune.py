@@ -32,7 +32,7 @@ class RayBackend:
         work.scratch.mkdir(parents=True)
         with session(work.study.resources, work.log):
             name = pool_name(work.scratch)
-            pool = start_pool(work.scratch, work.root)
+            pool = start_pool(work.scratch, work.root, work.study.resources.cohort)
             try:
                 _run(work, listener, pool, name)
             finally:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from pbb.config import Stage
+from pbb.jobs import Job
 from pbb.records import StageOutcome
 from study.plan import PlannedStage
 from study.store import REPRODUCIBLE, Store
@@ -27,6 +29,12 @@ class StageRunner(Protocol):
 
     def run(self, stage: Stage, parent: Path | None, out: Path, scratch: Path) -> StageOutcome: ...
 
+    def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
+        """As `run`, of several stages, side by side where the runner can.
+
+        Outcomes in order, each as soon as it is known.
+        """
+
 
 def load_runner(name: str) -> StageRunner:
     """Make the runner that `module:Class` names. Raises ValueError for any other text."""
@@ -37,22 +45,52 @@ def load_runner(name: str) -> StageRunner:
     return runner
 
 
-def run_stage(store: Store, runner: StageRunner, planned: PlannedStage) -> StageOutcome:
-    """Run one stage and commit it, or take what another process committed meanwhile.
+def run_cohort(
+    store: Store, runner: StageRunner, cohort: Sequence[PlannedStage]
+) -> Iterator[tuple[PlannedStage, StageOutcome]]:
+    """Run stages and commit each, or take what another process committed meanwhile.
 
-    An outcome that is no result of the stage alone is returned and not committed.
+    An outcome that is no result of the stage alone is given and not committed.
     """
-    committed = store.outcome(planned.fingerprint)
-    if committed is not None:
-        return committed
-    parent = store.path(planned.parent) if planned.parent else None
-    folder = store.begin(planned.fingerprint)
+    missing = []
+    for planned in cohort:
+        committed = store.outcome(planned.fingerprint)
+        if committed is None:
+            missing.append(planned)
+        else:
+            yield planned, committed
+    jobs = [_job(store, planned) for planned in missing]
     try:
-        scratch = store.resume_folder(planned.fingerprint)
-        outcome = runner.run(planned.stage, parent, folder, scratch)
-        if outcome.status not in REPRODUCIBLE:
-            return outcome
-        store.commit(planned.fingerprint, folder, planned.stage, planned.parent, outcome)
+        together = _outcomes(runner, jobs)
+        for planned, job, outcome in zip(missing, jobs, together, strict=True):
+            yield planned, _committed(store, planned, job, outcome)
     finally:
-        store.discard(folder)
+        for job in jobs:
+            store.discard(job.out)
+
+
+def run_stage(store: Store, runner: StageRunner, planned: PlannedStage) -> StageOutcome:
+    """A cohort of one."""
+    ((_, outcome),) = run_cohort(store, runner, [planned])
+    return outcome
+
+
+def _job(store: Store, planned: PlannedStage) -> Job:
+    parent = store.path(planned.parent) if planned.parent else None
+    out, scratch = store.begin(planned.fingerprint), store.resume_folder(planned.fingerprint)
+    return Job(planned.stage, parent, out, scratch)
+
+
+def _outcomes(runner: StageRunner, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
+    if len(jobs) > 1:
+        return runner.run_cohort(jobs)
+    return (runner.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)
+
+
+def _committed(
+    store: Store, planned: PlannedStage, job: Job, outcome: StageOutcome
+) -> StageOutcome:
+    if outcome.status not in REPRODUCIBLE:
+        return outcome
+    store.commit(planned.fingerprint, job.out, planned.stage, planned.parent, outcome)
     return store.outcome(planned.fingerprint) or outcome

@@ -17,7 +17,7 @@ from pbb.engine import Engine
 from pbb.evaluation.decoding import greedy
 from pbb.models.adapters import AdapterError, Attached
 from pbb.models.encoding import Encoded, Encoder
-from pbb.models.head import target_logits
+from pbb.models.forward import forward_of
 from pbb.models.loading import load_base
 from pbb.models.registry import resolve
 from pbb.records import NEUTRAL_ITEM_COLUMNS, Status
@@ -45,7 +45,7 @@ def a_batch(encoder: Encoder) -> list[Encoded]:
 def gradient(model: nn.Module, batch: list[Encoded], encoder: Encoder, most: int) -> torch.Tensor:
     model.zero_grad()
     cut = microbatches(batch, pad_id=encoder.pad_id, max_tokens=most, device=CPU)
-    accumulate(model, cut, sum(d.n_target for d in batch), Numerics(), CPU)
+    accumulate(forward_of(model), cut, sum(d.n_target for d in batch), Numerics(), CPU)
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
@@ -82,14 +82,8 @@ def test_loss_is_of_target_tokens_alone_and_equals_an_oracle(
     model.requires_grad_(True)
     cut = microbatches(batch, pad_id=encoder.pad_id, max_tokens=900, device=CPU)
     n = sum(d.n_target for d in batch)
-    assert accumulate(model, cut, n, Numerics(), CPU) == pytest.approx(total / n, rel=1e-5)
-
-
-def test_lean_logits_are_the_models_own(loaded: tuple[LlamaForCausalLM, Encoder]) -> None:
-    model, encoder = loaded
-    (batch, *_) = microbatches(a_batch(encoder), pad_id=0, max_tokens=10**6, device=CPU)
-    full = model(batch.tokens).logits[:, :-1][batch.target[:, 1:]]
-    torch.testing.assert_close(target_logits(model, batch.tokens, batch.target), full)
+    found = accumulate(forward_of(model), cut, n, Numerics(), CPU)
+    assert found == pytest.approx(total / n, rel=1e-5)
 
 
 def test_a_document_without_target_is_an_error(loaded: tuple[LlamaForCausalLM, Encoder]) -> None:

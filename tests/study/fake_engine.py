@@ -10,6 +10,7 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import polars as pl
 from safetensors.numpy import load_file, save_file
 
 from pbb.config import EvaluateStage, Question, RlStage, Stage, TrainingStage
+from pbb.jobs import Job
 from pbb.records import ITEM_SCHEMA, NEUTRAL_ITEM_COLUMNS, StageOutcome, Status, TrainSummary
 
 
@@ -40,6 +42,10 @@ class FakeEngine:
         for step in stage.checkpoints:
             _save(hashlib.sha256(digest + str(step).encode()).digest(), out / f"checkpoint-{step}")
         return StageOutcome(status=Status.OK, summary=_summary(stage), wall_s=0.5, load_s=0.0)
+
+    def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
+        _log(f"cohort {len(jobs)}")
+        return (self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)
 
 
 class KilledOnce(FakeEngine):

@@ -88,6 +88,18 @@ class BackendContract:
         }
         assert self.launch(study, tmp_path).stages_run == 0
 
+    def test_cohorts_change_no_result(self, tmp_path: Path) -> None:
+        alone = self.launch(small_study(), tmp_path / "alone")
+        cohorts = small_study(resources={"cohort": 4})
+        result = self.launch(cohorts, tmp_path / "cohorts")
+        assert (result.ok, result.failed, result.stages_run) == (7, 0, alone.stages_run)
+        files = sorted((alone.folder / "items").glob("*.parquet"))
+        for file in files:
+            assert pl.read_parquet(result.folder / "items" / file.name).equals(
+                pl.read_parquet(file)
+            )
+        assert len(files) == 7
+
 
 class TestLocal(BackendContract):
     """In this process."""
@@ -97,6 +109,11 @@ class TestLocal(BackendContract):
     def test_every_stage_runs_once(self, tmp_path: Path, log: Path) -> None:
         self.launch(twenty_arms(), tmp_path)
         assert len(log.read_text().splitlines()) == 40
+
+    def test_a_cohort_is_asked_of_the_runner_at_once(self, tmp_path: Path, log: Path) -> None:
+        self.launch(small_study(resources={"cohort": 4}), tmp_path)
+        told = [line.split()[-1] for line in log.read_text().splitlines() if "cohort" in line]
+        assert told and set(told) <= {"2", "3", "4"}
 
     def test_rows_follow_the_contract(self, tmp_path: Path) -> None:
         result = self.launch(small_study(), tmp_path)

@@ -190,6 +190,28 @@ def test_cohorts_share_base_and_step_shape() -> None:
     assert len({cohort_key(stage) for stage in first}) == 1
 
 
+def test_one_that_breaks_its_worker_fails_alone() -> None:
+    pool = pool_of(chains("small"), cohort_size=8)
+    pool.take("a")
+    pool.worker_lost("a", "broken")
+    bad = min(
+        stage.fingerprint
+        for chain in chains("small")
+        for stage in chain[:1]
+        if stage.stage.kind == "train"
+    )
+    while cohort := pool.take("a"):
+        if bad in {stage.fingerprint for stage in cohort}:
+            assert len(cohort) == 1
+            pool.worker_lost("a", "broken")
+        else:
+            for stage in cohort:
+                pool.complete("a", stage.fingerprint, OK)
+    failed = [chain for chain in chains("small") if pool.ends(chain)[-1].status is Status.FAILED]
+    assert failed and all(chain[0].fingerprint == bad for chain in failed)
+    assert pool.counts().done > 0
+
+
 def test_lost_too_often_fails_the_stage_and_what_builds_on_it() -> None:
     chain = chains("small")[0]
     pool = pool_of([chain])

@@ -1,0 +1,22 @@
+"""What an engine is asked to do. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pbb.config import Stage
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stage to run into the existing empty folder `out`.
+
+    parent: folder of the training stage it continues or evaluates; null = the bare base. scratch:
+    folder, not there at first, for a state to resume from.
+    """
+
+    stage: Stage
+    parent: Path | None
+    out: Path
+    scratch: Path

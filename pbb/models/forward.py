@@ -1,0 +1,67 @@
+"""One way to a model's logits, whatever computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pbb.models.head import backbone, head_logits
+from pbb.models.lean.llama import Llama, in_blocks
+from pbb.models.lean.reading import lean_llama
+from pbb.models.packing import ROWS, Packed
+
+
+class Forward(Protocol):
+    """Logits (*places.shape, V) after the tokens at `places` of packed sequences, float32."""
+
+    def __call__(self, packed: Packed, places: Tensor) -> Tensor: ...
+
+
+def forward_of(model: nn.Module) -> Forward:
+    """The lean forward of a model that has one, else the model's own; parameters are shared.
+
+    It reads how the model's parameters are wrapped, so it is asked for anew after a change of that.
+    """
+    lean = lean_llama(model)
+    return Whole(model) if lean is None else Lean(lean)
+
+
+class Lean:
+    """By `pbb.models.lean`."""
+
+    def __init__(self, llama: Llama) -> None:
+        self._llama = llama
+
+    def __call__(self, packed: Packed, places: Tensor) -> Tensor:
+        attend = in_blocks(packed.shapes)
+        filled = F.pad(places, (0, -len(places) % ROWS))
+        hidden = self._llama.hidden(packed.tokens, packed.positions, attend, filled)
+        return self._llama.logits(hidden)[: len(places)]
+
+
+class Whole:
+    """By the model's own code, block by block.
+
+    Causality keeps right padding from reaching any token before it, so no mask is needed.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+
+    def __call__(self, packed: Packed, places: Tensor) -> Tensor:
+        hidden = torch.cat([self._hidden(block) for block in _rectangles(packed)])
+        return head_logits(self._model, hidden.index_select(0, places))
+
+    def _hidden(self, tokens: Tensor) -> Tensor:
+        found: Tensor = backbone(self._model)(input_ids=tokens, use_cache=False).last_hidden_state
+        return found.flatten(0, 1)
+
+
+def _rectangles(packed: Packed) -> Sequence[Tensor]:
+    sizes = [rows * width for rows, width in packed.shapes]
+    parts = packed.tokens[: sum(sizes)].split(sizes)
+    return [part.view(shape) for part, shape in zip(parts, packed.shapes, strict=True)]

@@ -1,0 +1,156 @@
+"""A Llama's forward pass over its own weights, in few operations: no module calls, no masks.
+
+The weights are those of a transformers model, plain or wrapped by peft; gradients reach its
+parameters as they would through the model's own forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pbb.models.lean.pieces import rms_norm, rotated, swiglu
+from pbb.models.lean.products import linear
+from pbb.models.lean.projection import Projection
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(layer, queries (..., n, heads, d), keys and values (..., n, key heads, d)) -> (..., n, heads x
+d)."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """qkv: queries, keys, values; gate_up: gate, up. Norms: their weights."""
+
+    norm_in: Tensor
+    qkv: Projection
+    out: Projection
+    norm_mlp: Tensor
+    gate_up: Projection
+    down: Projection
+
+
+@dataclass(frozen=True)
+class Shape:
+    """heads: of queries; key_heads: of keys and values; eps: of the norms."""
+
+    heads: int
+    key_heads: int
+    head_dim: int
+    eps: float
+
+
+@dataclass(frozen=True)
+class Llama:
+    """turns (head_dim/2,): angle of each pair in a token's step; turn_scale: of what they give."""
+
+    shape: Shape
+    embedding: Tensor
+    layers: tuple[Layer, ...]
+    norm: Tensor
+    head: Tensor
+    turns: Tensor
+    turn_scale: float
+
+    def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend, kept: Tensor) -> Tensor:
+        """Normed last hidden states (*kept.shape, d) of tokens (..., n).
+
+        kept: places among all tokens, counted through all leading dimensions. The last layer's
+        feed-forward part is computed for these alone.
+        """
+        x = F.embedding(tokens, self.embedding)
+        angles = positions[..., None].float() * self.turns
+        cos = (angles.cos() * self.turn_scale).to(x.dtype).unsqueeze(-2)
+        sin = (angles.sin() * self.turn_scale).to(x.dtype).unsqueeze(-2)
+        for i, layer in enumerate(self.layers):
+            seen = attend(i, *self._heads(layer, x, cos, sin))
+            if i == len(self.layers) - 1:
+                x, seen = _rows(x, kept), _rows(seen, kept)
+            x = x + layer.out(seen)
+            gated = layer.gate_up(rms_norm(x, layer.norm_mlp, self.shape.eps))
+            x = x + layer.down(swiglu(gated))
+        return rms_norm(x, self.norm, self.shape.eps)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """float32, or float64 of a model in it."""
+        logits = linear(hidden, self.head)
+        return logits if logits.dtype == torch.float64 else logits.float()
+
+    def merged(self) -> Llama:
+        """The same function, LoRA added to the weights: for many calls without training."""
+        layers = tuple(
+            Layer(
+                layer.norm_in,
+                layer.qkv.merged(),
+                layer.out.merged(),
+                layer.norm_mlp,
+                layer.gate_up.merged(),
+                layer.down.merged(),
+            )
+            for layer in self.layers
+        )
+        return Llama(
+            self.shape,
+            self.embedding,
+            layers,
+            self.norm,
+            self.head,
+            self.turns,
+            self.turn_scale,
+        )
+
+    def _heads(
+        self, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys (both turned to their positions) and values."""
+        shape = self.shape
+        qkv = layer.qkv(rms_norm(x, layer.norm_in, shape.eps))
+        each = qkv.unflatten(-1, (-1, shape.head_dim))
+        turning, values = each.split([shape.heads + shape.key_heads, shape.key_heads], dim=-2)
+        queries, keys = rotated(turning, cos, sin).split([shape.heads, shape.key_heads], dim=-2)
+        return queries, keys, values
+
+
+def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+    """Attention of (rows, t, heads, d) queries, causal where there is no mask -> (rows, t, heads x
+    d)."""
+    seen = F.scaled_dot_product_attention(
+        queries.transpose(1, 2),
+        keys.transpose(1, 2),
+        values.transpose(1, 2),
+        attn_mask=mask,
+        is_causal=mask is None,
+        enable_gqa=queries.shape[2] != keys.shape[2],
+    )
+    return seen.transpose(1, 2).flatten(2)
+
+
+def in_blocks(shapes: Sequence[tuple[int, int]]) -> Attend:
+    """Attention within the rows of each block of (..., n) tokens laid out as `Packed` tells."""
+    sizes = [rows * width for rows, width in shapes]
+
+    def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        tail = queries.shape[-3] - sum(sizes)
+        blocks = [t.split([*sizes, tail], dim=-3) for t in (queries, keys, values)]
+        found = [
+            _of_block([each[i] for each in blocks], width) for i, (_, width) in enumerate(shapes)
+        ]
+        nothing = found[0].new_zeros(*found[0].shape[:-2], tail, found[0].shape[-1])
+        return torch.cat([*found, nothing], dim=-2)
+
+    return attend
+
+
+def _of_block(block: Sequence[Tensor], width: int) -> Tensor:
+    """Queries, keys, values (..., rows x width, heads, d) -> (..., rows x width, heads x d)."""
+    queries, keys, values = (t.reshape(-1, width, *t.shape[-2:]) for t in block)
+    return attended(queries, keys, values, None).reshape(*block[0].shape[:-2], -1)
+
+
+def _rows(x: Tensor, places: Tensor) -> Tensor:
+    chosen: Tensor = x.flatten(0, -2).index_select(0, places.flatten())
+    return chosen.reshape(*places.shape, -1)

@@ -1,0 +1,98 @@
+"""What stands between a Llama's linear layers, each with its own backward pass.
+
+Written out, they keep less and touch memory less often than what autograd makes of their formulas.
+Shapes: (..., n, d), any number of leading dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+class _RmsNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        wide = x if x.dtype == torch.float64 else x.float()
+        inverse = wide.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
+        unit = wide * inverse
+        ctx.save_for_backward(unit, inverse, weight)
+        ctx.dtype = x.dtype
+        return unit.to(x.dtype) * weight
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        unit, inverse, weight = ctx.saved_tensors
+        of_x = of_weight = None
+        if ctx.needs_input_grad[0]:
+            scaled = (grad * weight).to(unit.dtype)
+            along = (scaled * unit).mean(-1, keepdim=True)
+            of_x = scaled.sub_(unit * along).mul_(inverse).to(ctx.dtype)
+        if ctx.needs_input_grad[1]:
+            of_weight = (grad * unit).flatten(0, -2).sum(0)
+        return of_x, of_weight, None
+
+
+class _Rotated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turned(x, cos, sin, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _turned(grad, cos, sin, -1), None, None
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor, way: int) -> Tensor:
+    """Each pair (i, i + half) of a head turned by its angle, or back."""
+    first, second = x.chunk(2, dim=-1)
+    out = torch.empty_like(x, memory_format=torch.contiguous_format)
+    into_first, into_second = out.chunk(2, dim=-1)
+    torch.mul(first, cos, out=into_first).addcmul_(second, sin, value=-way)
+    torch.mul(second, cos, out=into_second).addcmul_(first, sin, value=way)
+    return out
+
+
+class _SwiGlu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, both: Tensor) -> Tensor:
+        gate, up = both.chunk(2, dim=-1)
+        swish = F.silu(gate)
+        ctx.save_for_backward(both, swish)
+        return swish * up
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        both, swish = ctx.saved_tensors
+        gate, up = both.chunk(2, dim=-1)
+        out = torch.empty_like(both)
+        of_gate, of_up = out.chunk(2, dim=-1)
+        torch.mul(grad, swish, out=of_up)
+        torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=of_gate)
+        return out
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """x over its root mean square, times weight (d,)."""
+    if x.is_cuda:  # where torch has one kernel for it
+        return F.rms_norm(x, weight.shape, weight, eps)
+    return _RmsNorm.apply(x, weight, eps)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions of x (..., n, heads, head_dim); cos and sin (..., n, 1, head_dim/2)."""
+    return _Rotated.apply(x, cos, sin)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def swiglu(both: Tensor) -> Tensor:
+    """silu(gate) x up, of gate and up side by side."""
+    return _SwiGlu.apply(both)  # type: ignore[no-any-return, no-untyped-call]

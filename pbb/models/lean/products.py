@@ -1,0 +1,70 @@
+"""Matrix products, by oneDNN where that is faster: on CPU, float32, in shapes that come again.
+
+MKL, which torch takes otherwise, runs at half their speed on processors of other makers. oneDNN
+writes its code anew for each shape (about a millisecond), so rows come in multiples of ROWS.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pbb.models.packing import ROWS
+
+
+def _onednn() -> Any:
+    """torch's own operator for inference graphs; null in builds without oneDNN."""
+    if not torch.backends.mkldnn.is_available():
+        return None
+    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+
+
+_LINEAR: Final = _onednn()
+
+
+def times(x: Tensor, weight: Tensor) -> Tensor:
+    """x (..., n, inputs) times weight (outputs, inputs), transposed. Has no gradient."""
+    if _suits(x, x.shape[-2]) and weight.dtype == torch.float32:
+        result: Tensor = _LINEAR(x, weight, None, "none", [], "")
+        return result
+    return F.linear(x, weight)
+
+
+def summed_outer(left: Tensor, right: Tensor) -> Tensor:
+    """left (n, a) and right (n, b) -> (a, b), summed over n. Has no gradient."""
+    if _suits(left, left.shape[0]) and right.dtype == torch.float32:
+        result: Tensor = _LINEAR(left.T, right.T, None, "none", [], "")
+        return result
+    return left.T @ right
+
+
+def _suits(x: Tensor, rows: int) -> bool:
+    alike = x.device.type == "cpu" and x.dtype == torch.float32 and rows % ROWS == 0
+    return _LINEAR is not None and alike and not torch.is_autocast_enabled("cpu")
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return times(x, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x = times(grad, weight.T) if ctx.needs_input_grad[0] else None
+        of_weight = summed_outer(grad, x) if ctx.needs_input_grad[1] else None
+        return of_x, of_weight
+
+
+def linear(x: Tensor, weight: Tensor) -> Tensor:
+    """x (n, inputs) -> (n, outputs); weight (outputs, inputs)."""
+    if _suits(x, x.shape[0]):
+        result: Tensor = _Linear.apply(x, weight)  # type: ignore[no-untyped-call]
+        return result
+    return F.linear(x, weight)

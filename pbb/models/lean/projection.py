@@ -1,0 +1,131 @@
+"""Linear layers that read one input, computed as one; with LoRA, of one adapter or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pbb.models.lean.products import linear, times
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """LoRA of one layer: x -> scale (x down^T) up^T.
+
+    down (..., rank, inputs), up (..., outputs, rank); of a cohort they begin with the adapter, and
+    scale (adapters, 1, 1) is its own for each.
+    """
+
+    down: Tensor
+    up: Tensor
+    scale: float | Tensor
+
+    def product(self) -> Tensor:
+        """What it adds to its layer's weight, (..., outputs, inputs)."""
+        return (self.up * self.scale) @ self.down
+
+
+@dataclass(frozen=True)
+class Projection:
+    """x -> the outputs of several linear layers without bias, side by side.
+
+    weight: theirs, one below the other, frozen; or each by itself, where they are trained.
+    """
+
+    weight: Tensor | tuple[Tensor, ...]
+    low_rank: tuple[LowRank, ...] = ()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if isinstance(self.weight, tuple):
+            return linear(x, _joined(self.weight))
+        if not self.low_rank:
+            return linear(x, self.weight)
+        if self._merges(x):
+            return self.merged()(x)
+        downs, ups = [p.down for p in self.low_rank], [p.up for p in self.low_rank]
+        apply: Any = _LowRankLinear.apply
+        result: Tensor = apply(x, self.weight, self.low_rank[0].scale, *downs, *ups)
+        return result
+
+    def _merges(self, x: Tensor) -> bool:
+        """Whether x of one adapter is read faster by one weight than by thin products beside it.
+
+        Per token the thin ones take 6 rank (parts x inputs + outputs) operations, forth and back;
+        the gradient of the one weight takes 2 inputs x outputs, nearly twice as fast each. Half
+        precision would round LoRA away.
+        """
+        first = self.low_rank[0].down
+        if x.dim() > 2 or x.dtype not in (torch.float32, torch.float64):
+            return False
+        assert isinstance(self.weight, Tensor)
+        outputs, inputs = self.weight.shape
+        thin = len(first) * (len(self.low_rank) * inputs + outputs)
+        return 5 * thin > inputs * outputs
+
+    def merged(self) -> Projection:
+        """The same function of x, of one weight."""
+        weight = _joined(self.weight) if isinstance(self.weight, tuple) else self.weight
+        if not self.low_rank:
+            return Projection(weight)
+        return Projection(weight + torch.cat([part.product() for part in self.low_rank], dim=-2))
+
+
+class _LowRankLinear(torch.autograd.Function):
+    """Base and LoRA accumulate into one result: nothing is added up apart from the products."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, scale: float | Tensor, *parts: Tensor
+    ) -> Tensor:
+        n = len(parts) // 2
+        down = _joined([each.to(x.dtype) for each in parts[:n]])
+        ups = [(each * scale).to(x.dtype) for each in parts[n:]]
+        hidden = times(x, down) if down.dim() == 2 else x @ down.mT
+        y = times(x, weight)
+        for out, code, up in _by_part(y, hidden, ups):
+            _add_product(out, code, up.mT)
+        ctx.save_for_backward(x, weight, hidden, down, *ups)
+        ctx.scale = scale
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, hidden, down, *ups = ctx.saved_tensors
+        back = torch.empty_like(hidden)
+        of_ups = []
+        for (got, into, up), (_, code, _) in zip(
+            _by_part(grad, back, ups), _by_part(grad, hidden, ups), strict=True
+        ):
+            torch.matmul(got, up, out=into)
+            of_ups.append((got.mT @ code).mul_(ctx.scale))
+        of_downs = (back.mT @ x).chunk(len(ups), dim=-2)
+        of_x = None
+        if ctx.needs_input_grad[0]:
+            of_x = times(grad, weight.T)
+            _add_product(of_x, back, down)
+        return (of_x, None, None, *of_downs, *of_ups)
+
+
+def _by_part(
+    wide: Tensor, narrow: Tensor, ups: Sequence[Tensor]
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Each part's columns among all outputs, and among all ranks."""
+    wides = wide.split([up.shape[-2] for up in ups], dim=-1)
+    return list(zip(wides, narrow.chunk(len(ups), dim=-1), ups, strict=True))
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=-2)
+
+
+def _add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
+    if out.dim() == 2:
+        out.addmm_(left, right)
+    else:
+        out.baddbmm_(left, right)

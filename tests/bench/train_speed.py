@@ -1,0 +1,320 @@
+"""Training speed, side by side in one process: `python -m tests.bench.train_speed`.
+
+Real (non-padding) tokens a second of the same steps: by transformers' Trainer with peft, by TRL
+where it is installed, by this project with one adapter, and with cohorts. Contenders take turns;
+shown are medians over the rounds. On CPU seconds are of this process's one thread, since machines
+are shared; on a GPU they are of the clock.
+
+FLOP a token are 4 N + 6 N_adapter: forward 2 N, backward to activations 2 N, and the gradient of
+weights, 2 N more, of adapters alone. N counts the linear layers without embedding and head;
+attention's own products are left out. MFU is of the device's dense bfloat16 peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib.util
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
+
+from pbb.config import Lora, Numerics, Recipe
+from pbb.documents import Document
+from pbb.models.adapters import Attached
+from pbb.models.encoding import Encoded
+from pbb.models.lean.reading import lean_llama
+from pbb.models.stacked import Stack
+from pbb.training.cohort import cohort_steps
+from pbb.training.loop import train_steps
+
+NOTHING: Final = Document("", "", "execution", "acquisition", "")
+PEAK_FLOP_PER_S: Final = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
+QUARTILES: Final = (20, 27, 33, 46, 78)
+"""Tokens of the quickstart's documents: least, quarter, half, three quarters, most."""
+TARGET_SHARE: Final = 0.47
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is trained. lengths: of documents, times those of the quickstart."""
+
+    name: str
+    shape: dict[str, Any]
+    tokens_per_step: int
+    lengths: float
+    numerics: Numerics
+
+
+NANO: Final = {"hidden_size": 96, "intermediate_size": 288, "vocab_size": 859}
+SMOL: Final = {"hidden_size": 576, "intermediate_size": 1536, "vocab_size": 49152}
+SETTINGS: Final = {
+    "cpu": Setting(
+        "nano-s",
+        {**NANO, "num_hidden_layers": 3, "num_attention_heads": 3},
+        640,
+        1.0,
+        Numerics(),
+    ),
+    "cuda": Setting(
+        "SmolLM2-135M",
+        {**SMOL, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3},
+        6144,
+        2.0,
+        Numerics(dtype="bfloat16", max_batch_tokens=65_536),
+    ),
+}
+"""Weights are drawn, not loaded: speed does not depend on them, and nothing need be fetched."""
+
+
+@dataclass
+class Bench:
+    """The base, and steps of documents for as many adapters as the largest cohort has."""
+
+    setting: Setting
+    device: torch.device
+    rank: int
+    steps: int
+    adapters: int
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(0)
+        config = LlamaConfig(**self.setting.shape, tie_word_embeddings=True, bos_token_id=None)
+        dtype = getattr(torch, self.setting.numerics.dtype)
+        model: Any = LlamaForCausalLM(config)
+        self.base = model.to(self.device, dtype).eval().requires_grad_(False)
+        self.lora = Lora(rank=self.rank)
+        per_step = self.setting.tokens_per_step
+        self.recipe = Recipe(steps=10_000, tokens_per_step=per_step, peak_lr=1e-4, warmup_steps=0)
+        self.batches = [self._batches(np.random.default_rng(i)) for i in range(self.adapters)]
+
+    def _batches(self, rng: np.random.Generator) -> list[list[Encoded]]:
+        return [self._batch(rng) for _ in range(self.steps)]
+
+    def _batch(self, rng: np.random.Generator) -> list[Encoded]:
+        documents, tokens = [], 0
+        while tokens < self.setting.tokens_per_step:
+            quantile = np.interp(rng.random(), (0, 0.25, 0.5, 0.75, 1), QUARTILES)
+            length = int(quantile * self.setting.lengths)
+            ids = rng.integers(3, self.setting.shape["vocab_size"], length)
+            n_prompt = length - max(1, int(length * TARGET_SHARE))
+            documents.append(Encoded(tuple(ids.tolist()), n_prompt, NOTHING))
+            tokens += length
+        return documents
+
+    def tokens(self, adapters: int) -> int:
+        """Real tokens of a round."""
+        return sum(len(d.ids) for b in self.batches[:adapters] for step in b for d in step)
+
+    def seconds(self) -> float:
+        """Now, by the clock that suits the device."""
+        if self.device.type == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def flop_per_token(self) -> int:
+        """4 N + 6 N_adapter."""
+        shape = self.setting.shape
+        width, wide = shape["hidden_size"], shape["intermediate_size"]
+        kv = width * shape.get("num_key_value_heads", 1) // shape.get("num_attention_heads", 1)
+        kv = kv if "num_key_value_heads" in shape else width
+        layers = [(width, width), (width, kv), (width, kv), (width, width)]
+        layers += [(width, wide), (width, wide), (wide, width)]
+        base = sum(a * b for a, b in layers)
+        adapter = sum(self.rank * (a + b) for a, b in layers)
+        return int(shape["num_hidden_layers"] * (4 * base + 6 * adapter))
+
+
+# --- contenders: each trains one round and gives its seconds
+
+
+def ours_alone(bench: Bench) -> float:
+    """One adapter by the engine's loop."""
+    numerics = bench.setting.numerics
+    with Attached(bench.base, "base", bench.lora, seed=0) as attached:
+        attached.model.to(bench.device)
+        began = bench.seconds()
+        for _ in train_steps(
+            attached.model, bench.batches[0], bench.recipe, numerics, pad_id=0, device=bench.device
+        ):
+            pass
+        return bench.seconds() - began
+
+
+def ours_together(bench: Bench, adapters: int) -> float:
+    """A cohort. Its adapters start from zeros: speed does not depend on it."""
+    llama = lean_llama(bench.base)
+    assert llama is not None
+    stack = Stack(llama, [bench.lora] * adapters)
+    began = bench.seconds()
+    for _ in cohort_steps(
+        stack,
+        bench.batches[:adapters],
+        [bench.recipe] * adapters,
+        bench.setting.numerics,
+        pad_id=0,
+        device=bench.device,
+    ):
+        pass
+    return bench.seconds() - began
+
+
+class _Timer(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.began = 0.0
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        self.began = self._bench.seconds()
+
+
+def by_trainer(bench: Bench) -> float:
+    """transformers' Trainer with peft's LoRA: its defaults, a fused optimizer, padded batches."""
+    documents = [d for step in bench.batches[0] for d in step]
+    rows = -(-len(documents) // bench.steps)
+    with (
+        Attached(bench.base, "base", bench.lora, seed=0) as attached,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        attached.model.to(bench.device)
+        timer = _Timer(bench)
+        arguments = TrainingArguments(
+            folder,
+            per_device_train_batch_size=rows,
+            num_train_epochs=1,
+            optim="adamw_torch_fused",
+            bf16=bench.setting.numerics.dtype == "bfloat16",
+            use_cpu=bench.device.type == "cpu",
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+        )
+        trainer = Trainer(
+            attached.model,
+            arguments,
+            data_collator=_padded,
+            train_dataset=[{"ids": d.ids, "n_prompt": d.n_prompt} for d in documents],
+            callbacks=[timer],
+        )
+        trainer.args.remove_unused_columns = False
+        trainer.train()
+        return bench.seconds() - timer.began
+
+
+def _padded(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    width = max(len(row["ids"]) for row in rows)
+    tokens = torch.zeros(len(rows), width, dtype=torch.long)
+    mask, labels = torch.zeros_like(tokens), torch.full_like(tokens, -100)
+    for i, row in enumerate(rows):
+        n = len(row["ids"])
+        tokens[i, :n] = torch.tensor(row["ids"])
+        mask[i, :n] = 1
+        labels[i, row["n_prompt"] : n] = tokens[i, row["n_prompt"] : n]
+    return {"input_ids": tokens, "attention_mask": mask, "labels": labels}
+
+
+# --- the table
+
+
+def measured(bench: Bench, rounds: int, sizes: Sequence[int]) -> list[dict[str, Any]]:
+    """A row a contender."""
+    contenders: dict[str, tuple[int, Callable[[], float]]] = {
+        "Trainer + peft": (1, lambda: by_trainer(bench)),
+        "ours, one adapter": (1, lambda: ours_alone(bench)),
+    }
+    for size in sizes:
+        contenders[f"ours, cohort of {size}"] = (size, lambda size=size: ours_together(bench, size))
+    spent: dict[str, list[float]] = {name: [] for name in contenders}
+    memory: dict[str, float | None] = {}
+    for turn in range(rounds + 1):  # the first warms up
+        for name, (_, run) in contenders.items():
+            gc.collect()
+            if bench.device.type == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+            seconds = run()
+            if turn:
+                spent[name].append(seconds)
+            cuda = bench.device.type == "cuda"
+            memory[name] = torch.cuda.max_memory_allocated() / 2**20 if cuda else None
+            print(f"{turn} {name}: {seconds:.2f} s", flush=True)
+    return [
+        _row(bench, name, adapters, spent[name], memory[name])
+        for name, (adapters, _) in contenders.items()
+    ]
+
+
+def _row(
+    bench: Bench, name: str, adapters: int, seconds: Sequence[float], memory: float | None
+) -> dict[str, Any]:
+    speed = bench.tokens(adapters) / statistics.median(seconds)
+    device = torch.cuda.get_device_name() if bench.device.type == "cuda" else ""
+    peak = next((flop for card, flop in PEAK_FLOP_PER_S.items() if card in device), None)
+    return {
+        "contender": name,
+        "adapters": adapters,
+        "tokens_per_s": round(speed),
+        "seconds": [round(s, 4) for s in seconds],
+        "mfu": speed * bench.flop_per_token() / peak if peak else None,
+        "peak_memory_mib": memory,
+    }
+
+
+def absent() -> list[str]:
+    """Contenders that are not there to be measured."""
+    return [name for name in ("trl",) if importlib.util.find_spec(name) is None]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """As Markdown."""
+    first = rows[0]["tokens_per_s"]
+    lines = ["| contender | tokens/s | times Trainer | MFU | peak MiB |", "|---|---|---|---|---|"]
+    for row in rows:
+        mfu = "" if row["mfu"] is None else f"{row['mfu']:.1%}"
+        memory = "" if row["peak_memory_mib"] is None else f"{row['peak_memory_mib']:,.0f}"
+        speed = row["tokens_per_s"]
+        lines.append(f"| {row['contender']} | {speed:,} | {speed / first:.2f} | {mfu} | {memory} |")
+    return "\n".join([*lines, *(f"| {name} | not installed | | | |" for name in absent())])
+
+
+def main() -> None:
+    """Measure, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", choices=SETTINGS, default="cpu")
+    parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--cohorts", type=int, nargs="*", default=[2, 4, 8, 16, 32])
+    parser.add_argument("--json", type=Path, default=Path("train_speed.json"))
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    most = max([1, *args.cohorts])
+    setting = SETTINGS[args.device]
+    bench = Bench(setting, torch.device(args.device), args.rank, args.steps, most)
+    rows = measured(bench, args.rounds, args.cohorts)
+    about = {
+        "model": setting.name,
+        "device": torch.cuda.get_device_name() if args.device == "cuda" else "cpu, one thread",
+        "torch": torch.__version__,
+        "rank": args.rank,
+        "tokens_per_step": setting.tokens_per_step,
+        "steps": args.steps,
+        "flop_per_token": bench.flop_per_token(),
+        "not_installed": absent(),
+    }
+    args.json.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
+    print(f"{about}\n{table(rows)}")
+
+
+if __name__ == "__main__":
+    main()

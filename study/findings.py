@@ -18,11 +18,12 @@ from analysis.claims import Verdict
 from analysis.page.findings import findings_table
 from analysis.results import analyse
 from pbb.models.registry import resolve
+from search_spaces.errors import StudyError
 from search_spaces.scales import NANO, scaled
 from search_spaces.study_file import SHIPPED, Study, load_study
 from study.forecast import forecast
 from study.launch import BackendName, launch
-from study.plan import make_plan
+from study.plan import check_corpora, make_plan
 from study.prices import REFERENCE, Machine, this_machine
 from study.store import Store
 
@@ -99,14 +100,23 @@ def written(page: str, section: str) -> str:
 
 
 def main() -> None:
-    """Run what is missing of every finding's study, and write the verdicts."""
+    """Run what is missing of every finding's study, and write the verdicts.
+
+    A study that cannot run is told before any has begun.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("runs"))
     parser.add_argument("--scale", default=NANO)
     parser.add_argument("--backend", choices=("ray", "local"), default="ray")
     parser.add_argument("--page", type=Path, default=Path("docs/findings.md"))
     args = parser.parse_args()
-    chosen = studies(args.scale)
+    try:
+        chosen = studies(args.scale)
+        for study in chosen:
+            check_corpora(make_plan(study))
+    except StudyError as error:
+        print(f"findings: {error}", file=sys.stderr)
+        sys.exit(2)
     asked = effort(chosen, args.root, this_machine())
     print(
         f"{len(chosen)} studies ask for {asked.requested} stages, {asked.distinct} distinct; "

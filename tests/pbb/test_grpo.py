@@ -325,7 +325,7 @@ def test_divergence_gives_back_the_weights_that_last_were_good() -> None:
 def test_reward_rises_from_chance() -> None:
     """The task: say the prompt's first token again, then end. Guessing does that once in 144.
 
-    Rounding decides whether a prompt or two of the nine are given up early; it is rarely more.
+    In groups of 16 a prompt or two of the nine are at times given up before they were ever right.
     """
     model = tiny_model(spread=0.05)
     policy = tiny_policy(model, steps=150, peak_lr=1e-2, warmup_steps=5)
@@ -333,10 +333,10 @@ def test_reward_rises_from_chance() -> None:
     prompts = [(token, ask) for token in range(3, VOCABULARY)]
     history = []
     for step in range(1, 151):
-        answers = tiny_answers(model, prompts, group_size=16, most=3, key=step)
+        answers = tiny_answers(model, prompts, group_size=48, most=3, key=step)
         right = [a.ids[a.n_prompt :] == (a.ids[0], END) for a in answers]
         rewards = np.array(right, dtype=float).reshape(len(prompts), -1)
         history.append(rewards.mean())
         policy.update(step, answers, advantages(rewards, "std").ravel().tolist())
     assert np.mean(history[:3]) < 0.05
-    assert np.mean(history[-10:]) > 0.6
+    assert np.mean(history[-10:]) > 0.9

@@ -10,6 +10,7 @@ from search_spaces.samplers import points
 from search_spaces.scales import NANO, scaled, scales
 from search_spaces.study_file import Study, dump_study, load_study, parse_study
 from study.findings import FOLDER, studies
+from study.plan import check_corpora, make_plan
 from tests.search_spaces.studies import TEXT
 
 NAMES = [path.stem for path in sorted(FOLDER.glob("f*.yaml"))]
@@ -23,11 +24,18 @@ def test_every_finding_has_a_study_that_claims_it() -> None:
 
 
 def test_findings_share_what_would_part_their_stages() -> None:
+    """F9 has more inputs, for a skew needs enough of them on either path."""
     shared = {
         (study.domain, study.data_seed, study.programs, study.train.stage1, study.train.stage2)
         for study in studies()
+        if study.name != "f09"
     }
     assert len(shared) == 1
+
+
+def test_every_findings_study_can_have_its_data() -> None:
+    for study in studies():
+        check_corpora(make_plan(study))
 
 
 @pytest.mark.parametrize("scale", scales())

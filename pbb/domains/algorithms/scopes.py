@@ -19,6 +19,10 @@ MUTATORS: Final = frozenset(
     "remove reverse rotate setdefault sort subtract update".split()
 )
 """Methods of containers that change them."""
+CHANGERS: Final = frozenset(
+    "heapify heappop heappush heappushpop heapreplace insort insort_left insort_right next".split()
+)
+"""Functions that change their first argument."""
 DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _BINDING: Final = (
     *(ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom),
@@ -130,14 +134,28 @@ def changes(statement: ast.stmt) -> frozenset[str]:
 def _changed(statement: ast.stmt) -> Iterator[str]:
     effect = statement.value if isinstance(statement, ast.Expr) else None
     for node in ast.walk(statement):
-        match node:
-            case ast.Attribute(ctx=ast.Store() | ast.Del()):
-                yield _root(node)
-            case ast.Subscript(ctx=ast.Store() | ast.Del()):
-                yield _root(node)
-            case ast.Call(func=ast.Attribute(attr=name) as method):
-                if name in MUTATORS or node is effect:
-                    yield _root(method)
+        if name := changed_at(node, node is effect):
+            yield name
+
+
+def changed_at(node: ast.AST, is_effect: bool) -> str:
+    """The name of what this node changes; empty where it changes nothing that has one.
+
+    is_effect: whether it is a statement by itself, so that a method is called for what it does.
+    """
+    match node:
+        case (
+            ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del())
+        ):
+            return _root(node)
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[first, *_]) if (
+            name in CHANGERS
+        ):
+            return _root(first)
+        case ast.Call(func=ast.Attribute(attr=name) as method) if name in MUTATORS or is_effect:
+            return _root(method)
+        case _:
+            return ""
 
 
 def _root(node: ast.expr) -> str:

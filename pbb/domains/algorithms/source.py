@@ -18,6 +18,7 @@ from pbb.domains.algorithms.child.screening import text_refusal
 from pbb.domains.algorithms.defaults import with_values
 from pbb.domains.algorithms.renaming import refuse_unsafe, rename, whole_word
 from pbb.domains.algorithms.scopes import is_future, needs, refuse_changed, refuse_clashes
+from pbb.domains.algorithms.state import refuse_kept
 from pbb.domains.algorithms.syntax import NotAProgram, bare
 
 PLACEHOLDER: Final = "program_"
@@ -55,6 +56,7 @@ def standalone(text: str, name: str, statement: str = "") -> str:
         module = bare(text)
         function = _defined(module, name)
         refuse_changed(module.body, function)
+        refuse_kept(module.body, function)
         with_values(module.body, function)
         needed = [node for node in needs(module.body, function) if not is_future(node)]
         refuse_clashes(needed, function)

@@ -24,8 +24,9 @@ from pydantic import ValidationError
 
 from pbb.domains.algorithms.examples import examples, first_paragraph, shown
 from pbb.domains.algorithms.overlooked import overlooked
-from pbb.domains.algorithms.scopes import needs, refuse_changed
+from pbb.domains.algorithms.scopes import binds, free, is_future, needs, refuse_changed
 from pbb.domains.algorithms.source import NO_EXAMPLES, shown_call
+from pbb.domains.algorithms.state import refuse_kept
 from pbb.domains.algorithms.syntax import NotAProgram, bare, parsed
 from pbb.domains.configs import FunctionSource
 
@@ -172,6 +173,7 @@ def _changed(plain: ast.Module, name: str) -> str | None:
     try:
         if function is not None:
             refuse_changed(plain.body, function)
+            refuse_kept(plain.body, function)
     except NotAProgram as error:
         return f"{name} {error}"
     return None
@@ -205,11 +207,30 @@ def _with_needs(text: str, module: ast.Module, function: ast.FunctionDef) -> str
 
 
 def _as_inputs(text: str, module: ast.Module, generator: ast.FunctionDef) -> str:
-    """The generator and what it needs, called `inputs`; another of that name gives way."""
+    """The generator and what it needs, called `inputs`."""
     source = _with_needs(text, module, generator)
-    if generator.name != "inputs" and "inputs" in _functions(parsed(source)):
-        source = re.sub(r"\binputs\b", "_inputs", source)
-    return re.sub(rf"\b{generator.name}\b", "inputs", source)
+    if generator.name == "inputs":
+        return source
+    module = parsed(source)
+    own = _functions(module)[generator.name]
+    others = (each for each in module.body if each is not own)
+    if "inputs" in {name for each in others for name in binds(each)} or any(
+        generator.name in free(each) for each in module.body
+    ):
+        return _inside_inputs(module, generator.name)
+    lines = source.split("\n")
+    lines[own.lineno - 1] = lines[own.lineno - 1].replace(generator.name, "inputs", 1)
+    return "\n".join(lines)
+
+
+def _inside_inputs(module: ast.Module, name: str) -> str:
+    """Where `inputs` is another's name, or the generator is called by its own: nothing is renamed
+    that strings, attributes or keywords might hold too; all stands inside a new `inputs`.
+    """
+    whole = parsed(f"def inputs(rng):\n    return {name}(rng)\n")
+    (outer,) = _functions(whole).values()
+    outer.body[:0] = [each for each in module.body if not is_future(each)]
+    return ast.unparse(whole) + "\n"
 
 
 def _jsonl(text: str, file: str) -> Iterator[FunctionSource | Refusal]:

@@ -20,7 +20,7 @@ from pbb.domains.algorithms.refusals import MAX_SHARE
 from pbb.domains.algorithms.sandbox import Job, Ran, TooSlow
 from pbb.domains.algorithms.source import standalone
 from pbb.domains.algorithms.syntax import NotAProgram
-from pbb.domains.algorithms.written import as_written, disagreement
+from pbb.domains.algorithms.written import Disagreement, as_written, disagreement
 from pbb.domains.configs import MIN_INPUTS_PER_PATH, FunctionSource
 from pbb.domains.domain import Case, squeezed
 
@@ -110,17 +110,21 @@ def _run_all(candidates: Sequence[_Candidate], inputs: int) -> list[Prepared]:
     again = run_jobs([job(made[i].code, candidates[i].calls[::-1]) for i in works], hash_seed=1)
     whole = run_jobs([Job(candidates[i].source, made[i].name, candidates[i].calls) for i in works])
     for i, back, written in zip(works, again, whole, strict=True):
-        late = refusals.lateness(back)
-        answers = [each.answer for each in ran[i]]
-        reason = (
-            late
-            or refusals.chance(candidates[i].calls, ran[i], back[::-1])
-            or disagreement(candidates[i].calls, answers, written)
-        )
-        if reason:
-            is_late = any(each.late for each in (*back, *written))
-            made[i] = replace(made[i], cases=(), reason=reason, late=is_late)
+        wrong = _unsteady(candidates[i].calls, ran[i], back[::-1], written)
+        if wrong:
+            made[i] = replace(made[i], cases=(), reason=wrong.reason, late=wrong.late)
     return made
+
+
+def _unsteady(
+    calls: Sequence[str], ran: Sequence[Ran], again: Sequence[Ran], written: Sequence[Ran]
+) -> Disagreement | None:
+    """How runs of one function differ: from one another, or from its file's."""
+    if late := refusals.lateness(again):
+        return Disagreement(late, late=True)
+    if by_chance := refusals.chance(calls, ran, again):
+        return Disagreement(by_chance)
+    return disagreement(calls, [each.answer for each in ran], written)
 
 
 def _prepared(candidate: _Candidate, ran: Sequence[Ran], inputs: int) -> Prepared:

@@ -45,8 +45,7 @@ def _unfaithful(usable: list[Prepared], found: Found) -> dict[str, Refusal]:
     for each, job, ran in zip(compared, jobs, run_jobs(jobs), strict=True):
         differs = disagreement(job.calls, [case.answer for case in each.cases], ran)
         if differs:
-            late = any(one.late for one in ran)
-            wrong[each.name] = Refusal(each.name, differs, late)
+            wrong[each.name] = Refusal(each.name, differs.reason, differs.late)
     return wrong
 
 

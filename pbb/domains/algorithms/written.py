@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -98,9 +99,17 @@ def _drop_unmentioned(module: ast.Module, name: str) -> None:
         module.body = kept
 
 
+@dataclass(frozen=True)
+class Disagreement:
+    """late: whether the reason is want of seconds, which another machine might have."""
+
+    reason: str
+    late: bool = False
+
+
 def disagreement(
     calls: Sequence[str], answers: Sequence[str | None], ran: Sequence[Ran]
-) -> str | None:
+) -> Disagreement | None:
     """How the file answers otherwise; null where it never does.
 
     answers: of the function as it is told. ran: of the file as written. A limit that the whole file
@@ -108,14 +117,16 @@ def disagreement(
     """
     told = [each.answer is not None or (each.error or "").startswith(RAISED) for each in ran]
     if calls and not any(told):
-        return (
-            f"its file, run as it is written, gives no answer: {ran[0].error}; let the file do "
-            "less at its top level"
+        silent = next((each for each in ran if each.late), ran[0])
+        return Disagreement(
+            f"its file, run as it is written, gives no answer: {silent.error}; let the file do "
+            "less at its top level",
+            silent.late,
         )
     for call, answer, whole, is_told in zip(calls, answers, ran, told, strict=True):
         if is_told and whole.answer != answer:
             gives = whole.answer if whole.answer is not None else whole.error
-            return (
+            return Disagreement(
                 f"differs from its file as written, where {call[:60]} gives {str(gives)[:60]}; "
                 f"taken out of it, {str(answer)[:60]}; let it depend on no top-level line but "
                 "definitions and plain assignments"

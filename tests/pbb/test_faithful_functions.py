@@ -12,6 +12,9 @@ from pbb.domains.algorithms import source
 from pbb.domains.algorithms.cases import prepare
 from pbb.domains.algorithms.checking import check_folder
 from pbb.domains.algorithms.embedding import embed, read_faithful
+from pbb.domains.algorithms.reading import read_folder
+from pbb.domains.algorithms.sandbox import Ran
+from pbb.domains.algorithms.written import disagreement
 from pbb.domains.configs import AlgorithmsConfig, FunctionSource
 
 INPUTS = 8
@@ -100,6 +103,21 @@ FAITHFUL = {
         from math import factorial as _f
         def f(n):
             return _f(n % 9) + n
+        """,
+    "locals called like what its file holds": """
+        seen = [3]
+        def _g(n):
+            seen = []
+            seen.append(n)
+            return seen[0]
+        def f(n, more=(), known=[2, 3]):
+            found = [*known, n]
+            found.pop(0)
+            table = {}
+            def put(k):
+                table[k] = n
+            put(3)
+            return _g(n) + table[3] + found[0]
         """,
     "a keyword called like it": """
         def _g(n):
@@ -279,6 +297,33 @@ def test_a_function_that_its_file_makes_another_is_refused(tmp_path: Path, kind:
     assert not [each for each in prepare(usable, INPUTS) if each.cases]
 
 
+def test_a_file_that_differs_is_not_taken_for_a_late_one(tmp_path: Path) -> None:
+    text = """
+        TABLE = []
+        def _fill():
+            TABLE.append(4)
+        def f(n):
+            if TABLE and n < 280:
+                sum(range(10 ** 10))
+            return n * 2 + len(TABLE)
+        _fill()
+        """
+    (tmp_path / "own.py").write_text(dedent(text) + DRAWN)
+    (refused,) = read_faithful(tmp_path, INPUTS).refusals
+    assert "differs" in refused.reason and not refused.late
+    calls = (*map(str, range(280, 300)), "1")
+    given = FunctionSource(name="f", source=dedent(text), examples=calls)
+    (made,) = prepare((given,), INPUTS)
+    assert "differs" in str(made.reason) and not made.late
+
+
+@pytest.mark.parametrize("error", ["timeout: 0.5 s", "MemoryError"])
+def test_a_silent_file_is_late_where_a_call_of_it_is(error: str) -> None:
+    ran = [Ran(None, "", "", "over 20000 lines"), Ran(None, "", "", error)]
+    differs = disagreement(("1", "2"), ("1", "2"), ran)
+    assert differs is not None and differs.late == ran[1].late
+
+
 def test_a_source_given_whole_is_compared_too() -> None:
     text, _ = UNFAITHFUL["a table that a call fills"]
     given = FunctionSource(name="f", source=dedent(text), examples=tuple(map(str, range(30))))
@@ -297,11 +342,27 @@ def test_chance_that_shows_in_late_calls_alone_is_found() -> None:
 
 
 def test_a_generator_that_draws_by_chance_of_its_own_is_refused() -> None:
-    for drawn in ("list({'ab', 'cd', 'ef', 'gh'})[0] * rng.randint(1, 30)", "len({1}) + id"):
+    for drawn in (
+        "list({'ab', 'cd', 'ef', 'gh'})[0] * rng.randint(1, 30)",
+        "rng.choice(list({'ab', 'cd', 'ef'})) + str(rng.randint(1, 30))",
+    ):
         text = f"def inputs(rng):\n    return ({drawn},)\n"
         given = FunctionSource(name="f", source="def f(n):\n    return [n, 1]\n", generator=text)
         (made,) = prepare((given,), INPUTS)
-        assert "inputs(rng)" in str(made.reason)
+        assert "in one process" in str(made.reason)
+
+
+def test_a_generator_that_draws_fewer_in_one_process_is_refused() -> None:
+    text = """
+        def inputs(rng):
+            n = rng.randint(1, 4000)
+            if n >= 3960 and list({'ab', 'cd', 'ef', 'gh', 'i', 'j'})[0] < 'e':
+                return (77,)
+            return (n % 5,)
+        """
+    given = FunctionSource(name="f", source="def f(n):\n    return 2 * n\n", generator=dedent(text))
+    (made,) = prepare((given,), INPUTS)
+    assert "no more" in str(made.reason)
 
 
 def test_generators_may_share_one_that_is_called_inputs(tmp_path: Path) -> None:
@@ -322,6 +383,28 @@ def test_generators_may_share_one_that_is_called_inputs(tmp_path: Path) -> None:
         "f": None,
         "g": None,
     }
+
+
+def test_a_shared_generator_gives_way_to_names_that_strings_and_others_hold(tmp_path: Path) -> None:
+    text = """
+        def _inputs(rng):
+            return rng.randint(1, 400)
+        def inputs(rng):
+            return (_inputs(rng) + 1000,)
+        def _word(rng, inputs_f="inputs"):
+            return inputs_f + "inputs_f"
+        def inputs_f(rng):
+            return (inputs(rng)[0], _word(rng))
+        def f(n, word):
+            return [n, word[:8]]
+        """
+    (tmp_path / "own.py").write_text(dedent(text))
+    (function,) = read_folder(tmp_path).functions
+    (made,) = prepare((function,), INPUTS)
+    assert made.reason is None
+    for case in made.cases:
+        number, word = ast.literal_eval(case.input)
+        assert number > 1000 and word == "inputsinputs_f"
 
 
 # --- what a file holds beside functions

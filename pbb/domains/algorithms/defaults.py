@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from pbb.domains.algorithms.scopes import binds, free
@@ -16,39 +16,34 @@ _SCOPES: Final = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.Gener
 def with_values(statements: Sequence[ast.stmt], function: ast.FunctionDef) -> None:
     """Puts plain values in place of top-level names. Raises NotAProgram where one has none."""
     arguments = function.args
-    for parameter, default in _defaults(arguments):
-        names = free(ast.Expr(default))
-        has_scopes = any(isinstance(each, _SCOPES) for each in ast.walk(default))
-        known: dict[str, ast.expr] = {}
-        for name in sorted(names):
-            binding = [each for each in statements if name in binds(each)]
-            if not binding:
-                continue
-            value = None if has_scopes else _plain(binding)
-            if value is None:
-                raise NotAProgram(
-                    f"its default {parameter}={ast.unparse(default)} uses {name} of its file, "
-                    "which is no plain value that is set once; write the value there itself"
-                )
-            known[name] = value
-        replaced = _Values(known)
-        arguments.defaults = [
-            replaced.visit(each) if each is default else each for each in arguments.defaults
-        ]
-        arguments.kw_defaults = [
-            replaced.visit(each) if each is default else each for each in arguments.kw_defaults
-        ]
-
-
-def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
-    """(parameter, its default)."""
     positional = [*arguments.posonlyargs, *arguments.args]
-    first = len(positional) - len(arguments.defaults)
-    for parameter, default in zip(positional[first:], arguments.defaults, strict=True):
-        yield parameter.arg, default
-    for parameter, keyword in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        if keyword is not None:
-            yield parameter.arg, keyword
+    with_one = positional[len(positional) - len(arguments.defaults) :]
+    arguments.defaults = [
+        _with_values(statements, parameter.arg, default)
+        for parameter, default in zip(with_one, arguments.defaults, strict=True)
+    ]
+    arguments.kw_defaults = [
+        None if default is None else _with_values(statements, parameter.arg, default)
+        for parameter, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    ]
+
+
+def _with_values(statements: Sequence[ast.stmt], parameter: str, default: ast.expr) -> ast.expr:
+    has_scopes = any(isinstance(each, _SCOPES) for each in ast.walk(default))
+    known: dict[str, ast.expr] = {}
+    for name in sorted(free(ast.Expr(default))):
+        binding = [each for each in statements if name in binds(each)]
+        if not binding:
+            continue
+        value = None if has_scopes else _plain(binding)
+        if value is None:
+            raise NotAProgram(
+                f"its default {parameter}={ast.unparse(default)} uses {name} of its file, "
+                "which is no plain value that is set once; write the value there itself"
+            )
+        known[name] = value
+    replaced: ast.expr = _Values(known).visit(default)
+    return replaced
 
 
 def _plain(binding: Sequence[ast.stmt]) -> ast.expr | None:

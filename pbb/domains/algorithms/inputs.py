@@ -7,7 +7,8 @@ text, and functions with one generator see the same inputs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from pbb.domains.algorithms.answers import arguments
@@ -31,9 +32,16 @@ def calls_of(functions: Sequence[FunctionSource], inputs: int) -> list[Calls]:
     made = [_drawing(each, inputs) if each.generator else None for each in functions]
     drawn = _drawn([each for each in made if isinstance(each, Drawing)])
     return [
-        drawn[drawing] if isinstance(drawing, Drawing) else drawing or _given(function)
-        for function, drawing in zip(functions, made, strict=True)
+        _calls(function, drawing, drawn) for function, drawing in zip(functions, made, strict=True)
     ]
+
+
+def _calls(
+    function: FunctionSource, drawing: Drawing | NotAProgram | None, drawn: Mapping[Drawing, Calls]
+) -> Calls:
+    if drawing is None:
+        return _given(function)
+    return drawn[drawing] if isinstance(drawing, Drawing) else drawing
 
 
 def _drawing(function: FunctionSource, inputs: int) -> Drawing | NotAProgram:
@@ -59,7 +67,8 @@ def _agreed(first: Drawn, second: Drawn) -> Calls:
     if isinstance(second, SandboxError):
         return second
     if first != second:
-        here, there = next(pair for pair in zip(first, second, strict=False) if len({*pair}) > 1)
+        pairs = zip_longest(first, second, fillvalue="no more")
+        here, there = next(pair for pair in pairs if pair[0] != pair[1])
         return NotAProgram(
             f"inputs(rng) draws {here[:60]} in one process and {there[:60]} in another; let all "
             "chance come from rng, and sort a set before it is drawn from"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pbb.config import Base, CorpusConfig, EvaluateStage, RunConfig, Split, Stage
 from pbb.corpus import Corpus, build_corpus, composed_cases, compositions
 from pbb.curricula import compile_run
-from pbb.domains.registry import blamed
+from pbb.domains.registry import FailedDomain, blamed
 from pbb.mixtures import composes
 from pbb.models.registry import resolve as resolve_base
 from pbb.sampling import demonstration_inputs
@@ -141,6 +141,8 @@ def _check_told(corpus: Corpus) -> None:
             try:
                 with blamed(corpus.config.domain.kind):
                     domain.instruction(program.draft, program.name, representation, phrasing)
+            except FailedDomain:  # its package is at fault, whatever the representation
+                raise
             except ValueError as error:
                 raise StudyError(
                     f"{program.draft.own or program.name} ({program.split}) cannot be told as "

@@ -221,13 +221,12 @@ def _other(value: Any) -> DomainConfig:
     if kind is None:
         raise ValueError(f"a domain is a mapping with its kind, one of {', '.join(BUILT_IN)}")
     config = domain_class(str(kind)).Config
-    try:
-        return config.model_validate(value)
-    except ValidationError:  # of the user's values: told with their place in the study
-        raise
-    except (Exception, SystemExit):
-        with blamed(str(kind)):
-            raise
+    with blamed(str(kind)):
+        try:
+            return config.model_validate(value)
+        except ValidationError as error:  # of the user's values, and no fault of the domain's
+            wrong = error
+    raise wrong  # as it is: told with its place in the study
 
 
 AnyDomainConfig = Annotated[

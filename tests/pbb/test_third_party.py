@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pbb.config import Base, CorpusConfig
 from pbb.corpus import build_corpus
 from pbb.domains.configs import ArithmeticConfig
-from pbb.domains.registry import SHIPPED, UnknownDomain, domain_class, domain_of
+from pbb.domains.registry import SHIPPED, FailedDomain, UnknownDomain, domain_class, domain_of
 from search_spaces.errors import StudyError
 from search_spaces.study_file import dump_study, parse_study
 from study.plan import check_corpora, make_plan
@@ -101,6 +101,20 @@ def test_a_study_names_it() -> None:
     assert kinds == {"flips"}
     told = {stage.stage.corpus.representation for stage in plan.stages().values()}
     assert told == {"code", "prose"}
+
+
+def test_a_failure_while_telling_is_the_domains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not the representation's: another one would not mend it."""
+
+    def fails(*about: object) -> str:
+        raise ZeroDivisionError("no licence")
+
+    monkeypatch.setattr(domain_class("flips"), "instruction", fails)
+    base = Base(name="any", sha256="0" * 64, n_params=1)
+    plan = make_plan(parse_study(blocks("yaml")[0], "flips.yaml"), resolve=lambda name: base)
+    with pytest.raises(StudyError, match="no licence") as caught:
+        check_corpora(plan)
+    assert isinstance(caught.value.__cause__, FailedDomain)
 
 
 def test_settings_are_checked_like_any_other() -> None:

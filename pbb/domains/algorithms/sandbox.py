@@ -124,7 +124,8 @@ def run_function(
 
     Each call loads the source anew, so none sees what another bound there. What is imported is
     shared: screening refuses to set an attribute of it by its name, and a change by another way
-    (`c = Counter; c.seen = 1`) is seen by later calls, which `deterministic` then tells.
+    (`c = Counter; c.seen = 1`) is seen by later calls: cases.prepare runs all calls again in the
+    opposite order, and refuses a function that answers otherwise then.
     Raises SandboxError.
     """
     return run_functions([Job(source, name, tuple(calls))], limits, hash_seed=hash_seed)[0]
@@ -135,13 +136,6 @@ def run_functions(
 ) -> tuple[tuple[Ran, ...], ...]:
     """As `run_function` for each job, started once for all. No job can touch another's results."""
     return _run("function", jobs, limits, hash_seed)
-
-
-def deterministic(source: str, name: str, calls: Sequence[str], limits: Limits = Limits()) -> bool:
-    """Whether two processes agree on all calls, under two hash seeds and in opposite orders."""
-    there = run_function(source, name, calls, limits, hash_seed=1)
-    back = run_function(source, name, tuple(reversed(calls)), limits, hash_seed=2)
-    return there == tuple(reversed(back))
 
 
 def run_generators(

@@ -17,7 +17,8 @@ from study.samples import kind_of
 class KindCount:
     """share: of the stage's tokens. shortest to longest: tokens of a document. duplicates:
     documents that are the same as an earlier one. unknown: tokens that stand for a text which the
-    tokenizer has no token for. example: a word that has one; empty where none has.
+    tokenizer has no token for, in documents and, of an evaluation, in the answers expected, which
+    count in nothing else here. example: a word that has one; empty where none has.
     """
 
     kind: str

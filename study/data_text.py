@@ -69,7 +69,7 @@ def show_checks(checks: Iterable[Check]) -> None:
 
 
 def show_unknown(stage: str, rows: Iterable[KindCount]) -> None:
-    """A line a kind whose documents the base cannot read whole; nothing is wrong by itself."""
+    """A line a kind that holds text which the base has no tokens for: no mistake by itself."""
     for row in rows:
         if row.example:
             told = f"{row.unknown:,} tokens that the tokenizer has no word for, the first in"

@@ -129,7 +129,8 @@ def own_functions(config: AlgorithmsConfig) -> tuple[FunctionSource, ...]:
     """The user's own. Raises UnusableFunctions where a folder is not read yet."""
     if config.folder is not None:
         raise UnusableFunctions(
-            f"folder {config.folder!r} has not been read; see pbb.domains.algorithms.reading.embed"
+            f"folder {config.folder!r} has not been read; see "
+            "pbb.domains.algorithms.embedding.embed"
         )
     return config.functions
 

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS
 from search_spaces.factors import FactorGrid
 from search_spaces.study_file import Study, load_study, parse_study
+from study.plan import make_plan
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("study", "pbb", "search_spaces", "analysis")
@@ -146,8 +147,12 @@ def test_documented_study_keys_are_the_schema() -> None:
 
 
 def test_the_studies_of_the_readme_are_valid() -> None:
-    study, claims, shop = re.findall(r"```yaml\n(.*?)```", read("README.md"), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", read("README.md"), re.DOTALL)
+    study, claims, curricula, shop = blocks
     assert parse_study(study + claims, "README.md").name == "my-study"
+    both = "factors:\n  curriculum: [proactive, read-then-practise]\n"
+    written = parse_study(study.replace("factors:\n", both) + curricula, "README.md")
+    assert make_plan(written).trials
     assert shop == read("docs/shop.yaml")
     assert len(shop.splitlines()) < 20
     functions = load_study(ROOT / "docs" / "shop.yaml").domain.model_dump()["functions"]

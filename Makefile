@@ -39,7 +39,7 @@ bench-analysis: .venv/dev.stamp  ## item rows to rates, 10^8 of them: seconds an
 bench-data: .venv/dev.stamp  ## documents a second, and how long training waits for them; 20 minutes on 2 idle cores
 	$(BIN)/python -m tests.bench.data_speed
 
-bench-forecast: .venv/dev.stamp  ## what small stages take: the prices of study/prices.py; 3 minutes
+bench-forecast: .venv/dev.stamp  ## what small stages take: the prices of study/prices.py; a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.forecast_speed
 
 picture:  ## docs/report.png, a picture of the quickstart's report

@@ -12,19 +12,19 @@ import numpy as np
 from study.costs import Work
 
 CPU: Final = Work(
-    stages=0.0,
-    updates=0.0042,
-    learnt_tokens=4.4e-06,
-    choices=0.00087,
-    decoded_tokens=7.1e-06,
-    flop=1.8e-11,
+    stages=0.029,
+    updates=0.0021,
+    learnt_tokens=3.4e-06,
+    choices=0.00066,
+    decoded_tokens=5.6e-06,
+    flop=9.2e-12,
 )
-"""Seconds of one core, float32, eager, bases of 0.16 to 3.0 million parameters: what `python -m
-tests.bench.forecast_speed` printed on 2026-11-26, on an x86-64 server beside other work."""
+"""Seconds of one core, float32, eager, bases of 0.16 to 3.0 million parameters: what `make
+bench-forecast` printed on 2026-11-26 under numerics version 3, on an x86-64 server."""
 GPU: Final = Work(flop=1 / 1.4e13)
 """Seconds of one datacentre GPU, bf16, eager, padded: 4 x 135M x 25,000 tokens/s, measured in
 training. The latency of decoding, a launch a token, is not priced: long answers take longer."""
-PROBE_S: Final = 0.0102
+PROBE_S: Final = 0.00992
 """What `probe` took where and when `CPU` was measured."""
 LAUNCH_S: Final = 23.0
 """From a launch on Ray to the first stage, and from the last one to the report; measured."""

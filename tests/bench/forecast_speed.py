@@ -1,8 +1,8 @@
 """What a unit of each kind of work costs on this machine: the constants of `study.prices`.
 
 `python -m tests.bench.forecast_speed` runs small stages of several bases on one core, fits the
-prices to their processor time (which other processes disturb little) and prints them. About two
-minutes.
+prices to their processor time (which other processes disturb little) and prints them. About a
+minute. Run it with one thread, as `make bench-forecast` does.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from analysis.comparison import Contest
 from analysis.covariance import sensitivity
 from analysis.curves import Level
 
-EVALUATION_SHARE: Final = 0.04
+EVALUATION_SHARE: Final = 0.06
 """Share of device time that evaluation takes where a study does not say: the quickstart's."""
 
 LEAST_ITEM_PART: Final = 0.1

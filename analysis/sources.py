@@ -27,6 +27,9 @@ LAST_STAGE: Final = 2
 ARROW_SCHEMA: Final = "ARROW:schema"
 """Key under which a Parquet file's metadata holds its schema whole, where the writer put it."""
 
+MOST_DIGITS: Final = 9
+"""Of a schema version; Python refuses to read thousands."""
+
 UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What reading may raise; on a damaged file Polars may panic, which is no PolarsError."""
 
@@ -115,8 +118,8 @@ def _schema(file: Path, known: dict[str, Schema]) -> Schema:
 
 
 def _check_version(file: Path, version: str) -> None:
-    if not version.isdecimal():
-        raise BadInput(f"{file}: {SCHEMA_KEY}={version!r} is no version number")
+    if not version.isdecimal() or len(version) > MOST_DIGITS:
+        raise BadInput(f"{file}: {SCHEMA_KEY}={version[:40]!r} is no version number")
     if int(version) > SCHEMA_VERSION:
         raise BadInput(
             f"{file} has schema version {version}, newer than the {SCHEMA_VERSION} that this "

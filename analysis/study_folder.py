@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import polars as pl
-import yaml
 
 from analysis.comparison import DEFAULT_HEADLINE, Pair
 from analysis.errors import BadInput, reading
 from pbb.config import DemonstrationFormat, ResponseFormat
+from search_spaces.yaml12 import read_yaml
 
+STUDY_FILE: Final = "study.yaml"
 MOST_VALUES: Final = 60
 """Provenance rows shown at most; the manifest itself stays beside the report."""
 
@@ -59,11 +60,12 @@ def read_notes(source: Path) -> StudyNotes:
 
 def read_study(source: Path) -> dict[str, Any]:
     """The study file of a study folder as it stands; empty where the source is no such folder."""
-    return _mapping(source / "study.yaml", _yaml) if source.is_dir() else {}
+    return _mapping(source / STUDY_FILE, _yaml) if source.is_dir() else {}
 
 
 def _yaml(text: str) -> Any:
-    return yaml.load(text, Loader=yaml.SafeLoader)
+    """As study files are read: without aliases, which a few lines can make gigabytes of."""
+    return read_yaml(text, STUDY_FILE).data if text.strip() else None
 
 
 def _mapping(file: Path, parse: Any) -> dict[str, Any]:

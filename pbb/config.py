@@ -17,7 +17,7 @@ from pbb.arms import (
 )
 from pbb.corpus_config import CorpusConfig
 from pbb.domains.domain import Representation, ResponseFormat
-from pbb.frozen import Frozen, Positive, Share
+from pbb.frozen import Frozen, Positive, ProgramCount, Share
 from pbb.recipes import NUMERICS_VERSION, Lora, Numerics, Recipe, RlRecipe
 from pbb.run_config import (
     Curriculum,
@@ -85,6 +85,7 @@ __all__ = [
     "Numerics",
     "PlaceboDeclarations",
     "Positive",
+    "ProgramCount",
     "Question",
     "ReadingStage",
     "RecallQuestion",

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pbb.domains.configs import AnyDomainConfig
 from pbb.domains.domain import Representation
 from pbb.domains.registry import domain_of
-from pbb.frozen import Frozen, Positive
+from pbb.frozen import Frozen, ProgramCount
 
 
 class CorpusConfig(Frozen):
@@ -17,9 +17,9 @@ class CorpusConfig(Frozen):
 
     domain: AnyDomainConfig
     data_seed: Annotated[int, Field(ge=0)]
-    acquisition: Positive = 200
-    validation: Positive = 16
-    targets: Annotated[int, Field(ge=2)] = 32
+    acquisition: ProgramCount = 200
+    validation: ProgramCount = 16
+    targets: Annotated[ProgramCount, Field(ge=2)] = 32
     items_per_program: Annotated[int, Field(ge=5)] = 8
     """At least five, so that one answer may be right on a fifth of them."""
     templates: Annotated[int, Field(ge=1, le=20)] = 20

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
+ProgramCount = Annotated[int, Field(gt=0, le=100_000)]
+"""Of a split. So many take minutes to draw; a slip of the keyboard must not take days."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

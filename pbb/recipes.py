@@ -16,7 +16,7 @@ class Recipe(Frozen):
     """One stage's optimisation. Effort is steps x tokens_per_step, in non-padding tokens."""
 
     steps: Positive
-    tokens_per_step: Positive
+    tokens_per_step: Annotated[int, Field(gt=0, le=10_000_000)]
     peak_lr: Annotated[float, Field(gt=0)]
     warmup_steps: Annotated[int, Field(ge=0)] = 20
     min_lr_ratio: Share = 0.05

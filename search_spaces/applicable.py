@@ -22,7 +22,7 @@ from search_spaces.study_file import Study
 def grid_points(grid: FactorGrid, study: Study) -> Iterator[Factors]:
     """Every point of the grid, reduced to the factors that apply; may repeat itself."""
     axes = levels(grid, study.domain_paths)
-    for values in product(*axes.values()):
+    for values in product(*map(dict.fromkeys, axes.values())):
         point = reduced(dict(zip(axes, values, strict=True)), grid, study)
         if point is not None:
             yield point

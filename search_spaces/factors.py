@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import product
+from math import prod
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
@@ -18,6 +19,7 @@ from pbb.config import (
     DemonstrationFormat,
     Frozen,
     Positive,
+    ProgramCount,
     ReplaySource,
     Representation,
     ResponseFormat,
@@ -80,7 +82,7 @@ class FactorGrid(Frozen):
     lora_rank: Many[NonNegative] = (8,)
     """0 trains all weights."""
     representation: Many[Representation] = ("code",)
-    acquisition: Many[Positive] = (200,)
+    acquisition: Many[ProgramCount] = (200,)
     """Acquisition programs."""
     acquisition_demonstrations: Many[AcquisitionDemonstrations] = (None,)
     """Executions of each acquisition program that training may draw on; null = all."""
@@ -149,6 +151,12 @@ ENUMERATION_ORDER: Final = (
 """Outermost first: runs that share a stage 1 are neighbours, and a whole replicate comes first."""
 
 
+def size(grid: FactorGrid) -> int:
+    """Distinct points of the grid, those that are no run among them."""
+    lists = (getattr(grid, name) for name in ENUMERATION_ORDER if name != "domain")
+    return prod(len(set(values)) for values in (*lists, *grid.domain.values()) if values)
+
+
 def levels(grid: FactorGrid, domain_paths: int | None) -> dict[str, tuple[Scalar, ...]]:
     """Factor -> its values, in `ENUMERATION_ORDER`. domain_paths: null where it has no paths."""
     values = {name: getattr(grid, name) for name in ENUMERATION_ORDER}
@@ -164,7 +172,7 @@ def _settings(grid: FactorGrid) -> tuple[str | None, ...]:
     names = sorted(grid.domain)
     return tuple(
         json.dumps(dict(zip(names, values, strict=True)), separators=(",", ":"))
-        for values in product(*(grid.domain[name] for name in names))
+        for values in product(*(dict.fromkeys(grid.domain[name]) for name in names))
     )
 
 

@@ -19,7 +19,7 @@ from pbb.config import (
 from pbb.domains.domain import DomainConfig
 from pbb.domains.registry import domain_of
 from search_spaces.errors import at_key
-from search_spaces.factors import ENUMERATION_ORDER, FactorGrid
+from search_spaces.factors import ENUMERATION_ORDER, FactorGrid, size
 from search_spaces.nuisances import NuisancePathError, with_nuisances
 from search_spaces.settings import (
     GridSearch,
@@ -30,11 +30,24 @@ from search_spaces.settings import (
     TpeSearch,
 )
 
+MOST_POINTS: Final = 200_000
+
 SCORED_TOGETHER: Final = frozenset({"arm", "lora_rank", "response_format", "seed"})
 """Factors of which tpe may be given several values: a proposal's score is the mean over them."""
 
 SCORED_ARMS: Final = frozenset({"instruction", *DEMONSTRATED_ARMS})
 """Arms whose score says how well they were taught."""
+
+
+def check_size(grids: Sequence[FactorGrid]) -> None:
+    """A few lists multiply to more points than can be listed, let alone run."""
+    points = sum(map(size, grids))
+    if points > MOST_POINTS:
+        raise at_key(
+            "factors",
+            f"multiply to {points} points, more than {MOST_POINTS}; list fewer values, or several "
+            "grids",
+        )
 
 
 def check_domain(domain: DomainConfig, grids: Sequence[FactorGrid]) -> None:

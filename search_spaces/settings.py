@@ -6,7 +6,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pbb.config import CurriculumName, DemonstrationFormat, Frozen, Positive, ResponseFormat
+from pbb.config import (
+    CurriculumName,
+    DemonstrationFormat,
+    Frozen,
+    Positive,
+    ProgramCount,
+    ResponseFormat,
+)
 from search_spaces.errors import at_key
 from search_spaces.factors import NonNegative
 
@@ -32,7 +39,7 @@ class TpeSearch(Frozen):
     """
 
     design: Literal["tpe"]
-    budget: Positive
+    budget: Annotated[int, Field(gt=0, le=10_000)]
     seed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -76,7 +83,7 @@ class Tune(Frozen):
         dict[str, Annotated[Range, BeforeValidator(_searched)]], Field(min_length=1)
     ]
     """Dotted paths into `train`. With all weights trained, `full_rank_lr_ratio` still applies."""
-    trials: Positive
+    trials: Annotated[int, Field(gt=0, le=10_000)]
     seeds: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
     seed: NonNegative = 0
 
@@ -84,8 +91,8 @@ class Tune(Frozen):
 class Programs(Frozen):
     """How many programs and items there are, beside the factor `acquisition`."""
 
-    validation: Positive = 16
-    targets: Annotated[int, Field(ge=2)] = 32
+    validation: ProgramCount = 16
+    targets: Annotated[ProgramCount, Field(ge=2)] = 32
     items_per_program: Annotated[int, Field(ge=5)] = 8
 
 

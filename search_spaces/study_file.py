@@ -40,6 +40,7 @@ from search_spaces.rules import (
     check_headline,
     check_nuisances,
     check_search,
+    check_size,
 )
 from search_spaces.settings import (
     GridSearch,
@@ -127,6 +128,7 @@ class Study(Frozen):
                 "evaluate.response_formats",
                 "is a factor; write it as factors.response_format",
             )
+        check_size(self.factors)
         check_domain(self.domain, self.factors)
         check_search(self.search, self.factors, self.nuisances)
         check_nuisances(self.train, self.nuisances)

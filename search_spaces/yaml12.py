@@ -16,6 +16,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from search_spaces.errors import StudyError
 
 MAX_DEPTH: Final = 16
+MAX_INT: Final = 2**63 - 1
+"""Tables hold no greater integer."""
 _INT: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
@@ -109,9 +111,12 @@ def _mapping(loader: _Loader, node: MappingNode) -> dict[str, Any]:
 def _int(loader: _Loader, node: ScalarNode) -> int:
     text = node.value
     try:
-        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        value = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
     except ValueError as error:
         raise _Refusal(f"{text[:20]!r} is no usable integer", node.start_mark) from error
+    if abs(value) > MAX_INT:
+        raise _Refusal(f"{text[:20]} is beyond 64-bit integers; lower it", node.start_mark)
+    return value
 
 
 def _float(loader: _Loader, node: ScalarNode) -> float:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 from pydantic import TypeAdapter
 
+from analysis.errors import first_line
 from pbb.config import Recipe, RlRecipe, RlStage, Source, TrainingStage
 from search_spaces.study_file import load_study
 from study.folder import StudyFolder
@@ -47,8 +48,15 @@ def export(folder: Path, out: Path) -> Path:
 
 def _items_csv(folder: Path) -> None:
     files = sorted((folder / "items").glob("*.parquet"))
-    if files:
-        pl.scan_parquet(files).sink_csv(folder / ITEMS_CSV)
+    if not files:
+        return
+    try:
+        pl.scan_parquet(files, glob=False).sink_csv(folder / ITEMS_CSV)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise ExportError(
+            f"{folder / 'items'}: item rows cannot be read ({first_line(error)}); "
+            "`report` says more"
+        ) from error
 
 
 def _stages(trials: Iterable[Row], store: Store, exported: Store) -> None:

@@ -61,6 +61,17 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def read_rows(path: Path, schema: Mapping[str, pl.DataType]) -> list[dict[str, Any]]:
+    """Rows of a table in these columns and types; none where it is absent or not such a table."""
+    if not path.is_file():
+        return []
+    columns = [pl.col(name).cast(dtype) for name, dtype in schema.items()]
+    try:
+        return pl.read_parquet(path).select(columns).to_dicts()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return []
+
+
 def is_parquet(path: Path) -> bool:
     """Whether a file is there and its Parquet footer can be read."""
     try:

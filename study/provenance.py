@@ -47,12 +47,11 @@ def note_edit(path: Path, before: Mapping[str, Any]) -> None:
     before: their former values; null where a key was absent. Without a manifest nothing was run,
     so nothing needs saying.
     """
-    try:
-        data: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    data = _read(path)
+    if not data:
         return
     edit = {"time": _now(), "before": dict(before)}
-    write_json(path, {**data, "edits": [*data.get("edits", []), edit]})
+    write_json(path, {**data, "edits": [*_listed(data.get("edits")), edit]})
 
 
 def manifest(
@@ -85,11 +84,21 @@ def _now() -> str:
 
 
 def _earlier(path: Path) -> list[Any]:
+    before = _read(path)
+    return [*_listed(before.pop("earlier", None)), before] if before else []
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The manifest; empty where there is none, or it is damaged."""
     try:
-        before: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return []
-    return [*before.pop("earlier", []), before]
+        data = json.loads(path.read_text("utf-8"), parse_constant=str)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _version(package: str) -> str | None:

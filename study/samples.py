@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from analysis.errors import first_line
 from pbb.config import EvaluateStage, RecallQuestion, RlStage, TrainStage
 from pbb.corpus import build_corpus
 from pbb.documents import Document
 from pbb.evaluation.items import Item, items
 from pbb.models.encoding import Encoded, Encoder
-from pbb.models.registry import locate
+from pbb.models.registry import UnknownModel, locate
 from pbb.sampling import source_documents, step_documents
 from pbb.seeds import stream
 from search_spaces.errors import StudyError
@@ -162,7 +163,13 @@ def load_encoder(model: str) -> Encoder:
 
     files = locate(model)
     gguf = {"gguf_file": files.gguf} if files.gguf else {}
-    return Encoder(AutoTokenizer.from_pretrained(files.folder, trust_remote_code=False, **gguf))
+    try:
+        return Encoder(AutoTokenizer.from_pretrained(files.folder, trust_remote_code=False, **gguf))
+    except Exception as error:  # whatever is wrong with somebody's files, the library says it so
+        raise UnknownModel(
+            f"model {model!r}: its tokenizer cannot be read ({first_line(error)}); restore the "
+            f"files in {files.folder}"
+        ) from error
 
 
 def context_length(model: str) -> int | None:
@@ -170,5 +177,8 @@ def context_length(model: str) -> int | None:
     path = locate(model).folder / "config.json"
     if not path.is_file():
         return None
-    found = json.loads(path.read_text("utf-8")).get("max_position_embeddings")
+    try:
+        found = json.loads(path.read_text("utf-8"))["max_position_embeddings"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
     return found if isinstance(found, int) else None

@@ -39,6 +39,14 @@ REPRODUCIBLE: Final = frozenset({Status.OK, Status.DIVERGED})
 """Endings that the stage alone decides, so worth keeping; memory and crashes depend on the host."""
 
 
+DAMAGED: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a stage's JSON may raise where it is no longer what was written."""
+
+
+class StoreError(ValueError):
+    """A name that is no stage's; whatever it leads to is not read."""
+
+
 class Store:
     """Committed stages under `root`.
 
@@ -53,9 +61,9 @@ class Store:
         self._resume = self._stages / ".resume"
 
     def path(self, fingerprint: str) -> Path:
-        """Where the stage's files are, or would be. Raises ValueError for no fingerprint."""
+        """Where the stage's files are, or would be. Raises StoreError for no fingerprint."""
         if not FINGERPRINT.fullmatch(fingerprint):
-            raise ValueError(
+            raise StoreError(
                 f"{fingerprint!r} is no stage fingerprint; the rows were tampered with"
             )
         return self._stages / fingerprint
@@ -128,7 +136,7 @@ class Store:
             return None
         try:
             return StageOutcome.model_validate(self._description(fingerprint)["outcome"])
-        except (ValueError, KeyError):  # a damaged description: the stage is made anew
+        except DAMAGED:  # the stage is made anew
             return None
 
     def read_items(self, fingerprint: str) -> pl.DataFrame:
@@ -167,7 +175,7 @@ class Store:
         try:
             sizes: dict[str, int] = json.loads((folder / DONE).read_text("utf-8"))["bytes"]
             return all((folder / name).stat().st_size == size for name, size in sizes.items())
-        except (OSError, ValueError, KeyError):
+        except DAMAGED:
             return False
 
 

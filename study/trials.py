@@ -13,10 +13,11 @@ from pbb.config import EvaluateStage
 from pbb.records import SCHEMA_KEY, SCHEMA_VERSION, Status
 from search_spaces.factors import ENUMERATION_ORDER
 from study.backends.work import TrialEnd
-from study.files import write_parquet
+from study.files import read_rows, write_parquet
 from study.identity import canonical_json
 from study.plan import Trial
 from study.pool import StageEnd
+from study.store import FINGERPRINT
 
 _TEXT_FACTORS: Final = frozenset(
     {"model", "curriculum", "representation", "domain", "arm", "demonstration_format"}
@@ -113,13 +114,16 @@ def kind_of(trial: Trial) -> dict[str, str]:
 
 
 def read_trials(path: Path) -> list[dict[str, Any]]:
-    """Rows of an earlier launch; none where there was none or the file cannot be read."""
-    if not path.is_file():
-        return []
-    try:
-        return pl.read_parquet(path).select(list(TRIAL_SCHEMA)).to_dicts()
-    except (pl.exceptions.PolarsError, OSError):
-        return []
+    """Rows of an earlier launch; none where there was none or the file cannot be read.
+
+    A trial's name names files that a launch replaces and removes, so rows whose name is no
+    fingerprint are left out, whoever wrote them.
+    """
+    known = read_rows(path, TRIAL_SCHEMA)
+    rows = [row for row in known if FINGERPRINT.fullmatch(row["trial"] or "")]
+    for row in rows:
+        row["stages"] = [use for use in row["stages"] or () if use and use["fingerprint"]] or None
+    return rows
 
 
 def write_trials(path: Path, rows: Iterable[Row]) -> None:

@@ -15,7 +15,7 @@ from pbb.records import SCHEMA_KEY, SCHEMA_VERSION, Status
 from search_spaces.groups import Group
 from search_spaces.study_file import Study
 from search_spaces.tuning import groups, paths_of
-from study.files import write_parquet
+from study.files import read_rows, write_parquet
 from study.identity import canonical_json
 
 TUNED_SCHEMA: Final[dict[str, pl.DataType]] = {
@@ -119,14 +119,10 @@ def read_tuned(path: Path, study: Study) -> dict[Group, list[Row]]:
 
     Empty where there is no table or it cannot be read. Rows of another tuning are left out.
     """
-    if study.tune is None or not path.is_file():
-        return {}
-    try:
-        rows = pl.read_parquet(path).select(list(TUNED_SCHEMA)).to_dicts()
-    except (pl.exceptions.PolarsError, OSError):
+    if study.tune is None:
         return {}
     found: dict[Group, list[Row]] = defaultdict(list)
-    for row in rows:
+    for row in read_rows(path, TUNED_SCHEMA):
         found[Group(row["model"], row["weights"], row["arms"])].append(row)
     return {
         group: found[group]
@@ -137,8 +133,18 @@ def read_tuned(path: Path, study: Study) -> dict[Group, list[Row]]:
 
 def _is_whole(rows: Sequence[Row], paths: set[str]) -> bool:
     """One proposal was chosen, and all are of these nuisances."""
-    told = [json.loads(row["nuisances"]).keys() == paths for row in rows]
-    return all(told) and sum(row["chosen"] for row in rows) == 1
+    told = [_numbers(row["nuisances"]).keys() == paths for row in rows]
+    return all(told) and sum(row["chosen"] is True for row in rows) == 1
+
+
+def _numbers(text: str | None) -> Mapping[str, float]:
+    """A row's values of nuisances; none where the text is not of numbers by name."""
+    try:
+        values = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return {}
+    numbers = isinstance(values, dict) and all(type(v) in (int, float) for v in values.values())
+    return values if numbers else {}
 
 
 def read_chosen(path: Path, study: Study) -> dict[Group, dict[str, float]]:

@@ -77,7 +77,7 @@ def locate(name: str) -> Files:
         return Files(folder, SMOLLM2_GGUF)
     if name.startswith("hub:"):
         return Files(_hub_snapshot(name.removeprefix("hub:")))
-    path = Path(name).expanduser()
+    path = _expanded(name)
     if path.suffix == ".gguf" and path.is_file():
         return Files(path.parent, path.name)
     if (path / "config.json").is_file():
@@ -86,6 +86,14 @@ def locate(name: str) -> Files:
         f"unknown model {name!r}; choose one of {', '.join((*NANO, SMOLLM2))}, "
         "'hub:owner/name@revision', a folder with config.json and safetensors, or a .gguf file"
     )
+
+
+def _expanded(name: str) -> Path:
+    """A path whose `~` or `~user` is a home folder, where there is such a user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 @lru_cache(maxsize=64)
@@ -146,7 +154,9 @@ def gguf_reader(path: Path):  # type: ignore[no-untyped-def]
         ) from None
     try:
         return GGUFReader(path)
-    except ValueError as error:
+    except OSError:
+        raise
+    except Exception as error:  # of a damaged file it may raise anything
         raise UnknownModel(f"{path}: is no GGUF file ({error})") from None
 
 

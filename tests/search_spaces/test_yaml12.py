@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import StudyError
-from search_spaces.yaml12 import read_yaml
+from search_spaces.yaml12 import MAX_INT, read_yaml
 
 
 def value(text: str) -> object:
@@ -24,7 +24,7 @@ def test_every_way_of_writing_a_float_reads_back(number: float) -> None:
     assert value(f"{number:.17e}") == number
 
 
-@given(st.integers(-(10**30), 10**30))
+@given(st.integers(-MAX_INT, MAX_INT))
 def test_integers_read_back(number: int) -> None:
     assert value(str(number)) == number
 
@@ -70,6 +70,8 @@ def test_core_schema(text: str, expected: object) -> None:
         ("a: 1\n---\nb: 2\n", 2),
         (f"a: {'[' * 100}\n", 1),
         ("a: 1\nb: " + "9" * 5000 + "\n", 2),
+        ("a: 1\nb: 0x" + "f" * 5000 + "\n", 2),
+        (f"a: 1\nb: {2**63}\n", 2),
         ("- 1\n- 2\n", 1),
         ("", 1),
         ("text", 1),

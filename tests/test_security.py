@@ -320,6 +320,7 @@ def test_nor_where_stages_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert_untold(launched_with_a_secret(small_study(), tmp_path, "local", monkeypatch, **how))
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(300)
 def test_nor_on_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> None:

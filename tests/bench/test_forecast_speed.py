@@ -23,6 +23,6 @@ def test_prices_are_recovered_from_the_seconds_they_make() -> None:
 
 @pytest.mark.slow
 def test_every_kind_of_stage_is_timed() -> None:
-    found = list(samples("nano-xs", taught=4))
+    found = list(samples("nano-xs", taught=24))
     assert {each.stage.kind for each in found} == {"train", "rl", "evaluate"}
     assert all(each.cpu_s > 0 for each in found)

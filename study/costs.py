@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from typing import Final
@@ -60,11 +59,6 @@ class Work:
 def seconds(work: Work, each: Work) -> float:
     """each: seconds that one of every amount takes."""
     return math.fsum(a * b for a, b in zip(astuple(work), astuple(each), strict=True))
-
-
-def work_of(stages: Iterable[Stage]) -> Work:
-    """Of stages that run one after the other, whatever their order."""
-    return sum(map(stage_work, stages), Work())
 
 
 def stage_work(stage: Stage) -> Work:

@@ -6,7 +6,6 @@ only the products with the frozen weights, in which every row is an adapter's ow
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import torch
@@ -21,7 +20,8 @@ from pbb.models.stacked import Stack
 from pbb.records import StepRecord
 from pbb.training.cohort_batching import IGNORED, Together, together
 from pbb.training.cohort_optimiser import CohortOptimiser
-from pbb.training.optimiser import Diverged
+from pbb.training.loop import step_record
+from pbb.training.optimiser import Diverged, divergence, is_finite
 
 Taken = StepRecord | Diverged
 """What a step was for an adapter. One that diverged stays as it was before, and takes no more."""
@@ -62,22 +62,15 @@ def cohort_steps(
 
 def _finite(going: Sequence[bool], losses: Sequence[float], norms: Sequence[float]) -> list[bool]:
     each = zip(going, losses, norms, strict=True)
-    return [goes and math.isfinite(loss) and math.isfinite(norm) for goes, loss, norm in each]
+    return [goes and is_finite(loss, norm) for goes, loss, norm in each]
 
 
 def _taken(
     step: int, documents: Sequence[Encoded], loss: float, grad_norm: float, rate: float
 ) -> Taken:
-    if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-        return Diverged(f"step {step}: {loss=}, {grad_norm=}, learning rate {rate}")
-    return StepRecord(
-        step=step,
-        loss_nats_per_token=loss,
-        grad_norm=grad_norm,
-        learning_rate=rate,
-        tokens=sum(len(d.ids) for d in documents),
-        target_tokens=sum(d.n_target for d in documents),
-    )
+    if not is_finite(loss, grad_norm):
+        return divergence(step, loss, grad_norm, rate)
+    return step_record(step, documents, loss, grad_norm, rate)
 
 
 def _accumulate(

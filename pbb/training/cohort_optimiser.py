@@ -31,10 +31,7 @@ class CohortOptimiser:
 
         Those that do not go on have none from here, whatever it was.
         """
-        gradients = self._stack.gradients
-        if not all(going):
-            stopped = torch.tensor([not each for each in going], device=gradients.device)
-            gradients.masked_fill_(stopped[:, None], 0.0)
+        gradients = self._of_those(going)
         norms = gradients.norm(dim=1)
         most = self._column([recipe.max_grad_norm for recipe in self._recipes])
         gradients.mul_((most / (norms[:, None] + 1e-6)).clamp(max=1.0))
@@ -46,10 +43,7 @@ class CohortOptimiser:
         rates = [learning_rate(step, recipe) for recipe in self._recipes]
         moved = [rate if goes else 0.0 for rate, goes in zip(rates, going, strict=True)]
         pairs = list(zip(moved, self._recipes, strict=True))
-        gradients, weights = self._stack.gradients, self._stack.weights
-        if not all(going):
-            stopped = torch.tensor([not each for each in going], device=gradients.device)
-            gradients.masked_fill_(stopped[:, None], 0.0)
+        gradients, weights = self._of_those(going), self._stack.weights
         weights.mul_(self._column([1 - rate * recipe.weight_decay for rate, recipe in pairs]))
         self._mean.lerp_(gradients, 1 - self._beta1)
         self._square.mul_(self._beta2).add_(gradients.square().mul_(1 - self._beta2))
@@ -58,6 +52,14 @@ class CohortOptimiser:
         weights.sub_(size * self._mean / (self._square.sqrt() / root + EPSILON))
         gradients.zero_()
         return rates
+
+    def _of_those(self, going: Sequence[bool]) -> Tensor:
+        """The gradients, those of the adapters that stopped cleared."""
+        gradients = self._stack.gradients
+        if not all(going):
+            stopped = torch.tensor([not each for each in going], device=gradients.device)
+            gradients.masked_fill_(stopped[:, None], 0.0)
+        return gradients
 
     def _column(self, values: Sequence[float]) -> Tensor:
         weights = self._stack.weights

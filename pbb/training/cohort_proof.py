@@ -16,7 +16,7 @@ from pbb.models.lean.llama import in_blocks
 from pbb.models.precision import autocast
 from pbb.models.stacked import Stack
 from pbb.training.cohort_batching import IGNORED, together
-from pbb.training.proof import PROBE_DOCUMENTS
+from pbb.training.proof import probed
 
 
 class CohortProof:
@@ -34,7 +34,7 @@ class CohortProof:
         device: torch.device,
     ) -> None:
         self._stages, self._stack, self._device = stages, stack, device
-        probes = [sorted(each, key=lambda d: d.ids)[:PROBE_DOCUMENTS] for each in documents]
+        probes = [probed(each) for each in documents]
         most = stages[0].numerics.max_batch_tokens
         self._cut = together(probes, pad_id=pad_id, max_tokens=most, device=device)
         self._before = self._logits()

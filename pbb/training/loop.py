@@ -41,14 +41,21 @@ def train_steps(
         loss = accumulate(forward, cut, n_target, numerics, device)
         grad_norm = optimiser.clip(step, loss)
         rate = optimiser.advance(step)
-        yield StepRecord(
-            step=step,
-            loss_nats_per_token=loss,
-            grad_norm=grad_norm,
-            learning_rate=rate,
-            tokens=sum(len(d.ids) for d in documents),
-            target_tokens=n_target,
-        )
+        yield step_record(step, documents, loss, grad_norm, rate)
+
+
+def step_record(
+    step: int, documents: Sequence[Encoded], loss: float, grad_norm: float, rate: float
+) -> StepRecord:
+    """Of an optimizer step on these documents. loss: nats per target token."""
+    return StepRecord(
+        step=step,
+        loss_nats_per_token=loss,
+        grad_norm=grad_norm,
+        learning_rate=rate,
+        tokens=sum(len(d.ids) for d in documents),
+        target_tokens=sum(d.n_target for d in documents),
+    )
 
 
 def accumulate(

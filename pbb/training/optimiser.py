@@ -16,6 +16,16 @@ class Diverged(RuntimeError):
     """The loss or the gradient is no longer a finite number."""
 
 
+def is_finite(loss: float, grad_norm: float) -> bool:
+    """Whether a step may be taken."""
+    return math.isfinite(loss) and math.isfinite(grad_norm)
+
+
+def divergence(step: int, loss: float, grad_norm: float, rate: float) -> Diverged:
+    """What to raise or report where `is_finite` does not hold."""
+    return Diverged(f"step {step}: {loss=}, {grad_norm=}, learning rate {rate}")
+
+
 def learning_rate(step: int, recipe: Recipe | RlRecipe) -> float:
     """Linear warm-up to peak_lr, cosine to peak_lr x min_lr_ratio. step counts from 1."""
     if step <= recipe.warmup_steps:
@@ -45,9 +55,8 @@ class Optimiser:
     def clip(self, step: int, loss: float) -> float:
         """Clip the gradients that `loss` left; gives their norm before. Raises Diverged."""
         grad_norm = float(clip_grad_norm_(self._trained, self._recipe.max_grad_norm))
-        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-            rate = learning_rate(step, self._recipe)
-            raise Diverged(f"step {step}: {loss=}, {grad_norm=}, learning rate {rate}")
+        if not is_finite(loss, grad_norm):
+            raise divergence(step, loss, grad_norm, learning_rate(step, self._recipe))
         return grad_norm
 
     def advance(self, step: int) -> float:

@@ -19,6 +19,11 @@ from pbb.training.batching import microbatches
 PROBE_DOCUMENTS: Final = 4
 
 
+def probed(documents: Sequence[Encoded]) -> list[Encoded]:
+    """The few of a stage's first documents on which it is proved."""
+    return sorted(documents, key=lambda d: d.ids)[:PROBE_DOCUMENTS]
+
+
 class Proof:
     """Made before the first step, when the model is its parent; `ended` after the last one.
 
@@ -34,7 +39,7 @@ class Proof:
         device: torch.device,
     ) -> None:
         self._stage, self._device = stage, device
-        probe = sorted(documents, key=lambda d: d.ids)[:PROBE_DOCUMENTS]
+        probe = probed(documents)
         most = stage.numerics.max_batch_tokens
         self._cut = microbatches(probe, pad_id=encoder.pad_id, max_tokens=most, device=device)
         self._before = self._logits(attached.model)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
-from pbb.config import Stage
 from pbb.jobs import Job
 from pbb.records import StageOutcome
 from study.plan import PlannedStage
@@ -20,20 +18,15 @@ ENGINE = "pbb.engine:Engine"
 class StageRunner(Protocol):
     """Computes stages; keeps the base model loaded between calls.
 
-    `run` writes a stage's files into the existing empty folder `out`. parent: folder of the
-    committed training stage that this one builds on; null = the bare base. scratch: a folder of
-    this stage, not there at first, for a state that outlives the process: a later `run` of the
-    stage finds it there, and may go on from it. What went wrong with the stage itself (divergence,
-    memory) is a status of the outcome, never an exception.
+    Each job's files go into its existing empty folder `out`. parent: folder of the committed
+    training stage that it builds on; null = the bare base. scratch: a folder of this stage, not
+    there at first, for a state that outlives the process: a later call finds it there, and may go
+    on from it. What went wrong with the stage itself (divergence, memory) is a status of the
+    outcome, never an exception.
     """
 
-    def run(self, stage: Stage, parent: Path | None, out: Path, scratch: Path) -> StageOutcome: ...
-
     def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
-        """As `run`, of several stages, side by side where the runner can.
-
-        Outcomes in order, each as soon as it is known.
-        """
+        """Outcomes in order, each as soon as it is known; side by side where the runner can."""
 
 
 def load_runner(name: str) -> StageRunner:
@@ -61,30 +54,18 @@ def run_cohort(
             yield planned, committed
     jobs = [_job(store, planned) for planned in missing]
     try:
-        together = _outcomes(runner, jobs)
-        for planned, job, outcome in zip(missing, jobs, together, strict=True):
+        outcomes = runner.run_cohort(jobs)
+        for planned, job, outcome in zip(missing, jobs, outcomes, strict=True):
             yield planned, _committed(store, planned, job, outcome)
     finally:
         for job in jobs:
             store.discard(job.out)
 
 
-def run_stage(store: Store, runner: StageRunner, planned: PlannedStage) -> StageOutcome:
-    """A cohort of one."""
-    ((_, outcome),) = run_cohort(store, runner, [planned])
-    return outcome
-
-
 def _job(store: Store, planned: PlannedStage) -> Job:
     parent = store.path(planned.parent) if planned.parent else None
     out, scratch = store.begin(planned.fingerprint), store.resume_folder(planned.fingerprint)
     return Job(planned.stage, parent, out, scratch)
-
-
-def _outcomes(runner: StageRunner, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
-    if len(jobs) > 1:
-        return runner.run_cohort(jobs)
-    return (runner.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)
 
 
 def _committed(

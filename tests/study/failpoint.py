@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from study.backends.worker import load_runner, run_stage
+from study.backends.worker import load_runner, run_cohort
 from study.launch import BackendName, launch
 from study.plan import make_plan
 from study.store import Store
@@ -40,7 +40,7 @@ def main(n: int, what: str, root: Path) -> None:
     Path.replace = armed(Path.replace)  # type: ignore[method-assign]
     if what == "commit":
         first = make_plan(small_study(), fake_base).trials[0].chain[0]
-        run_stage(Store(root), load_runner(RUNNER), first)
+        list(run_cohort(Store(root), load_runner(RUNNER), [first]))
     else:
         study = branching(small_study()) if what == "branching" else small_study()
         launch(study, root, BACKENDS[what], quiet=True, runner=RUNNER, resolve=fake_base)

@@ -44,7 +44,8 @@ class FakeEngine:
         return StageOutcome(status=Status.OK, summary=_summary(stage), wall_s=0.5, load_s=0.0)
 
     def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
-        _log(f"cohort {len(jobs)}")
+        if len(jobs) > 1:
+            _log(f"cohort {len(jobs)}")
         return (self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)
 
 

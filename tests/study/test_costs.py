@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import astuple
 from functools import lru_cache
 from itertools import islice
@@ -18,7 +19,7 @@ from pbb.models.registry import resolve
 from pbb.sampling import source_documents
 from pbb.seeds import stream
 from search_spaces.study_file import load_study
-from study.costs import Work, execution_tokens, seconds, stage_work, work_of
+from study.costs import Work, execution_tokens, seconds, stage_work
 from study.forecast import forecast
 from study.launch import launch
 from study.plan import make_plan
@@ -69,6 +70,11 @@ def test_cost_grows_with_what_is_learnt(kind: int, prices: Work) -> None:
 def test_cost_grows_with_the_base(stage: Stage, prices: Work) -> None:
     costs = [seconds(stage_work(larger(stage, times)), prices) for times in (1, 2, 100)]
     assert costs == sorted(set(costs))
+
+
+def work_of(each: Iterable[Stage]) -> Work:
+    """Of stages that run one after the other, whatever their order."""
+    return sum(map(stage_work, each), Work())
 
 
 @pytest.mark.parametrize("kind", [0, 1])

@@ -13,7 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pbb.records import StageOutcome, Status
-from study.backends.worker import load_runner, run_stage
+from study.backends.worker import load_runner, run_cohort
 from study.files import write_json, write_parquet, write_text
 from study.plan import PlannedStage, make_plan
 from study.processes import ProcessName
@@ -153,7 +153,7 @@ def test_killed_at_any_step_a_commit_is_whole_or_absent(
         store = Store(root)
         if store.has(planned.fingerprint):
             assert contents(store.path(planned.fingerprint)) == whole
-        run_stage(store, load_runner(RUNNER), planned)
+        assert len(list(run_cohort(store, load_runner(RUNNER), [planned]))) == 1
         store.sweep()
         assert contents(store.path(planned.fingerprint)) == whole
         assert not list((root / "stages" / ".tmp").iterdir())

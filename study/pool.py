@@ -13,16 +13,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from pbb.config import EvaluateStage, Recipe, RlRecipe
 from pbb.records import StageOutcome, Status
 from study.plan import Chain, PlannedStage, evaluations
+from study.ready import CohortKey, Rank, ReadyStages
 
 MAX_ATTEMPTS: Final = 3
 """So many workers may be lost on a stage before it counts as failed."""
-
-CohortKey = tuple[object, ...]
 
 
 class State(StrEnum):
@@ -72,6 +72,21 @@ class _Node:
     end: StageEnd | None = None
     children: list[_Node] = field(default_factory=list)
 
+    @cached_property
+    def key(self) -> CohortKey:
+        """See `cohort_key`, which takes longer than all else about a take."""
+        return cohort_key(self.planned)
+
+    @property
+    def rank(self) -> Rank:
+        """What several chains wait for goes before all else, the most wanted first.
+
+        Then, after those of a base that the worker has loaded, the chain nearest its end, so that
+        trials finish evenly and early; then the order of the plan.
+        """
+        chains = len(self.waited_for)
+        return (-chains if chains > 1 else 0, -self.depth, self.order)
+
 
 def cohort_key(planned: PlannedStage) -> CohortKey:
     """Stages of equal keys may run side by side on one frozen base.
@@ -98,19 +113,27 @@ class StagePool:
     """The stages that are wanted, and how far each has got.
 
     committed: the outcome that the store has for a fingerprint, or null. It is asked when a stage
-    is first wanted.
+    is first wanted. ended: told the fingerprint of every stage that ends.
     """
 
     def __init__(
-        self, committed: Callable[[str], StageOutcome | None], *, cohort_size: int = 1
+        self,
+        committed: Callable[[str], StageOutcome | None],
+        *,
+        cohort_size: int = 1,
+        ended: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._committed = committed
         self._cohort_size = cohort_size
         self._nodes: dict[str, _Node] = {}
-        self._ready: dict[str, _Node] = {}
+        self._ready = ReadyStages()
         self._in_hand: dict[str, list[_Node]] = {}
-        self._base_of: dict[str, object] = {}
+        self._base_of: dict[str, str] = {}
         """The base that each worker last worked on, which it has loaded."""
+        self._ended = ended
+        self._in_state: Counter[State] = Counter()
+        self._cached: Counter[State] = Counter()
+        """Of these, the stages that had ended before they were asked for."""
 
     def request(self, chain: Chain) -> None:
         """Want a chain's evaluations, and what each builds on unless that is committed."""
@@ -121,6 +144,8 @@ class StagePool:
             node = self._nodes.get(planned.fingerprint)
             if node is not None:
                 node.waited_for.add(chain[-1].fingerprint)
+                if node.state is State.READY:
+                    self._queue(node)
 
     def has_ended(self, chain: Chain) -> bool:
         """True when all evaluations of a chain that is wanted have ended, well or ill."""
@@ -133,22 +158,13 @@ class StagePool:
         itself from then on, so that one that breaks its worker takes no others with it for good.
         """
         self.worker_lost(worker, "the worker started afresh")
-        if not self._ready:
-            return ()
-        first = min(self._ready.values(), key=lambda node: self._rank(node, worker))
-        key = cohort_key(first.planned)
-        alike = [
-            node
-            for node in self._ready.values()
-            if cohort_key(node.planned) == key and node.attempts == 0
-        ]
-        alike.sort(key=lambda node: (node is not first, self._rank(node, worker)))
-        cohort = [first] if first.attempts else alike[: self._cohort_size]
+        names = self._ready.take(self._base_of.get(worker), self._cohort_size)
+        cohort = [self._nodes[name] for name in names]
         for node in cohort:
-            del self._ready[node.planned.fingerprint]
-            node.state = State.RUNNING
-        self._in_hand[worker] = cohort
-        self._base_of[worker] = first.planned.stage.base.sha256
+            self._move(node, State.RUNNING)
+        if cohort:
+            self._in_hand[worker] = cohort
+            self._base_of[worker] = cohort[0].planned.stage.base.sha256
         return tuple(node.planned for node in cohort)
 
     def complete(self, worker: str, fingerprint: str, outcome: StageOutcome) -> None:
@@ -191,19 +207,17 @@ class StagePool:
 
     def is_idle(self) -> bool:
         """True when every stage wanted so far has ended."""
-        return all(node.state in FINAL for node in self._nodes.values())
+        return sum(self._in_state[state] for state in FINAL) == len(self._nodes)
 
     def counts(self) -> Counts:
         """Where the stages stand; their sum is the number of stages wanted so far."""
-        nodes = self._nodes.values()
-        cached = sum(node.end is not None and node.end.cached for node in nodes)
-        of = Counter(node.state for node in nodes if node.end is None or not node.end.cached)
+        of, cached = self._in_state, self._cached
         return Counts(
-            done=of[State.DONE],
-            cached=cached,
+            done=of[State.DONE] - cached[State.DONE],
+            cached=cached.total(),
             running=of[State.RUNNING],
             waiting=of[State.WAITING] + of[State.READY],
-            failed=of[State.FAILED],
+            failed=of[State.FAILED] - cached[State.FAILED],
         )
 
     def _want(self, step: PlannedStage | None, stages: Mapping[str, PlannedStage]) -> None:
@@ -224,6 +238,7 @@ class StagePool:
         fingerprint = planned.fingerprint
         node = _Node(planned, len(self._nodes), parent.depth + 1 if parent else 0)
         self._nodes[fingerprint] = node
+        self._in_state[node.state] += 1
         if outcome is not None:
             end = StageEnd(fingerprint, outcome.status, outcome.reason, True, outcome)
             self._finish(node, end)
@@ -236,24 +251,27 @@ class StagePool:
             return
         parent.children.append(node)
 
-    def _rank(self, node: _Node, worker: str) -> tuple[object, ...]:
-        """Least first. What several chains wait for goes before all else, the most wanted first.
-
-        Then the base that the worker has loaded; then the chain nearest its end, so that trials
-        finish evenly and early; then the order of the plan.
-        """
-        chains = len(node.waited_for)
-        other_base = self._base_of.get(worker) != node.planned.stage.base.sha256
-        return (-chains if chains > 1 else 0, other_base, -node.depth, node.order)
-
     def _make_ready(self, node: _Node) -> None:
-        node.state = State.READY
-        self._ready[node.planned.fingerprint] = node
+        self._move(node, State.READY)
+        self._queue(node)
+
+    def _queue(self, node: _Node) -> None:
+        """Put it where its rank is now. A stage that was lost goes by itself."""
+        key = None if node.attempts else node.key
+        base = node.planned.stage.base.sha256
+        self._ready.put(node.planned.fingerprint, node.rank, base, key)
+
+    def _move(self, node: _Node, state: State) -> None:
+        self._in_state[node.state] -= 1
+        self._in_state[state] += 1
+        node.state = state
 
     def _finish(self, node: _Node, end: StageEnd) -> None:
-        self._ready.pop(node.planned.fingerprint, None)
+        self._ready.remove(end.fingerprint)
         node.end = end
-        node.state = State.DONE if end.status is Status.OK else State.FAILED
+        self._move(node, State.DONE if end.status is Status.OK else State.FAILED)
+        self._cached[node.state] += end.cached
+        self._ended(end.fingerprint)
         for child in node.children:
             if child.state in FINAL:
                 continue

@@ -14,13 +14,15 @@ import ray
 
 from pbb.records import StageOutcome
 from study.backends.work import WorkerTime
-from study.plan import Chain, PlannedStage
+from study.plan import Chain, PlannedStage, evaluations
 from study.pool import Counts, StageEnd, StagePool
 from study.store import Store
 
 NAMESPACE: Final = "pbb-study"
 WAITING_AT_MOST: Final = 10_000
 """Calls that may wait in the pool at a time: all drivers and workers of a cluster."""
+
+Cohort = tuple[PlannedStage, ...]
 
 
 def pool_name(folder: Path) -> str:
@@ -42,11 +44,18 @@ def find_pool(name: str) -> Any:
 
 
 class PoolActor:
-    """Trials ask by `reach`, workers by `take`; both wait here."""
+    """Trials ask by `reach`, workers by `take`; both wait here, each for its own event.
+
+    Nobody is woken in vain: with hundreds of workers and drivers that would cost more than the
+    stages' own bookkeeping. All calls run in one event loop, so between two awaits nothing changes.
+    """
 
     def __init__(self, root: Path, cohort_size: int) -> None:
-        self._pool = StagePool(Store(root).outcome, cohort_size=cohort_size)
-        self._changed = asyncio.Condition()
+        self._pool = StagePool(Store(root).outcome, cohort_size=cohort_size, ended=self._wake)
+        self._workers: dict[str, asyncio.Future[Cohort]] = {}
+        """Those that wait for a cohort, the longest first."""
+        self._waited_for: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
+        """By the stage whose end a trial waits for."""
         self._closed = False
         self._given_up: str | None = None
         self._began_s = time.monotonic()
@@ -55,61 +64,85 @@ class PoolActor:
 
     async def admit(self, chains: Sequence[Chain], last: bool) -> None:
         """Want all chains. last: no stage beyond these will be asked for."""
-        async with self._changed:
-            for chain in chains:
-                self._pool.request(chain)
-            self._closed = last
-            if self._given_up is not None:
-                self._pool.abandon(self._given_up)
-            self._changed.notify_all()
+        for chain in chains:
+            self._pool.request(chain)
+        self._closed = last
+        if self._given_up is not None:
+            self._pool.abandon(self._given_up)
+        self._hand_out()
 
     async def reach(self, chains: Sequence[Chain]) -> list[tuple[StageEnd, ...]]:
         """Want the chains, and wait until each has ended."""
         if not all(self._pool.has_ended(chain) for chain in chains):
             await self.admit(chains, self._closed)
-        async with self._changed:
-            await self._changed.wait_for(
-                lambda: all(self._pool.has_ended(chain) for chain in chains)
-            )
+        for chain in chains:
+            for planned in evaluations(chain):
+                await self._end_of(planned.fingerprint)
         return [self._pool.ends(chain) for chain in chains]
 
-    async def take(self, worker: str) -> tuple[PlannedStage, ...]:
+    async def take(self, worker: str) -> Cohort:
         """Wait for the worker's next cohort; empty when there will be none."""
         asked_s = time.monotonic()
         self._start_up_s.setdefault(worker, asked_s - self._began_s)
-        async with self._changed:
-            cohort = self._pool.take(worker)
-            self._changed.notify_all()  # a worker that comes back may have put stages back
-            while not cohort and not (self._closed and self._pool.is_idle()):
-                await self._changed.wait()
-                cohort = self._pool.take(worker)
+        self._forget(worker)
+        self._pool.worker_lost(worker, "the worker started afresh")
+        waiting: asyncio.Future[Cohort] = asyncio.get_running_loop().create_future()
+        self._workers[worker] = waiting
+        self._hand_out()
+        cohort = await waiting
         self._idle_s[worker] += time.monotonic() - asked_s
         return cohort
 
     async def complete(self, worker: str, fingerprint: str, outcome: StageOutcome) -> None:
         """The worker has run the stage."""
-        async with self._changed:
-            self._pool.complete(worker, fingerprint, outcome)
-            self._changed.notify_all()
+        self._pool.complete(worker, fingerprint, outcome)
+        self._hand_out()
 
     async def lost(self, worker: str, reason: str) -> None:
         """The worker is gone, or not to be trusted with what it has in hand."""
-        async with self._changed:
-            self._pool.worker_lost(worker, reason)
-            self._changed.notify_all()
+        self._forget(worker)
+        self._pool.worker_lost(worker, reason)
+        self._hand_out()
 
     async def give_up(self, reason: str) -> None:
         """No worker is left: what has not ended fails, and so does what is asked for later."""
-        async with self._changed:
-            self._given_up = reason
-            self._pool.abandon(reason)
-            self._changed.notify_all()
+        self._given_up = reason
+        self._pool.abandon(reason)
+        self._hand_out()
 
     async def close(self) -> None:
         """No more stages will be asked for: let workers go when all have ended."""
-        async with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Cohorts to workers that wait, as long as there are both; at the end, word of the end."""
+        over = self._closed and self._pool.is_idle()
+        while self._workers:
+            worker, waiting = next(iter(self._workers.items()))
+            cohort = () if waiting.done() else self._pool.take(worker)
+            if not (cohort or over or waiting.done()):
+                break
+            del self._workers[worker]
+            if not waiting.done():  # a call may have been cancelled
+                waiting.set_result(cohort)
+
+    def _forget(self, worker: str) -> None:
+        """A call of the worker's that still waits is a dead process's: let it have nothing."""
+        former = self._workers.pop(worker, None)
+        if former is not None and not former.done():
+            former.set_result(())
+
+    async def _end_of(self, fingerprint: str) -> None:
+        while self._pool.end(fingerprint) is None:
+            ended = asyncio.get_running_loop().create_future()
+            self._waited_for[fingerprint].append(ended)
+            await ended
+
+    def _wake(self, fingerprint: str) -> None:
+        for waiting in self._waited_for.pop(fingerprint, ()):
+            if not waiting.done():
+                waiting.set_result(None)
 
     async def counts(self) -> Counts:
         """Where the stages stand."""

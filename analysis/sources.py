@@ -15,6 +15,7 @@ from typing import Final
 import polars as pl
 
 from analysis.errors import BadInput, first_line
+from analysis.item_files import current_files
 from pbb.config import DECLARED_ARMS
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS, SCHEMA_KEY, SCHEMA_VERSION
 
@@ -65,7 +66,7 @@ def scan_rows(source: Path) -> Rows:
     if not source.exists():
         raise BadInput(f"{source} does not exist; give a study folder, a .parquet or a .csv file")
     if source.is_dir():
-        files = sorted((source / "items").glob("*.parquet"))
+        files = current_files(source / "items")
         if not files:
             raise BadInput(
                 f"{source} is no study folder with results: it holds no items/*.parquet; launch "

@@ -15,6 +15,10 @@ SCHEMA_VERSION: Final = 2
 """2 has the column `stage`, and rows without a response format (`measure` recall)."""
 SCHEMA_KEY: Final = "pbb_schema_version"
 """Key of the Parquet file's own metadata under which the schema version stands."""
+TRIALS_KEY: Final = "pbb_trials"
+"""Key in a file of many trials: how many rows each of them has, in order, as a JSON object."""
+REPLACES_KEY: Final = "pbb_replaces"
+"""Key in such a file: names of files of many trials whose rows it took over, as a JSON list."""
 
 ITEM_SCHEMA: Final[dict[str, pl.DataType]] = {
     "study": pl.String(),

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from pbb.records import SCHEMA_KEY, SCHEMA_VERSION, Status
+from pbb.records import Status
 from search_spaces.study_file import Study
-from study.backends.work import TrialEnd, WorkerTime, score
-from study.files import is_parquet, write_parquet
+from study.backends.work import TrialEnd, WorkerTime, share_right
 from study.folder import StudyFolder
+from study.items import ItemFiles
 from study.plan import Trial
 from study.pool import Counts, StageEnd
 from study.progress import Display
@@ -21,7 +21,9 @@ from study.store import Store
 from study.trials import cancelled_row, charged, ended_row, kind_of, read_trials, write_trials
 
 WRITE_EVERY_S: Final = 2.0
-"""The trial table is rewritten at most so often, so that thousands of trials stay cheap."""
+WRITING_SHARE: Final = 0.02
+"""The trial table is rewritten at most so often, and takes at most such a share of the time, so that
+thousands of trials stay cheap."""
 
 
 class Collector:
@@ -32,8 +34,9 @@ class Collector:
         self._folder = folder
         self._store = store
         self._display = display
+        self._items = ItemFiles(folder.items)
         self._began_s = time.monotonic()
-        self._written_s = 0.0
+        self._write_next_s = 0.0
         self._times: list[WorkerTime] = []
         self._worked: list[str] = []
         """Trials that this launch ran a stage for."""
@@ -49,7 +52,7 @@ class Collector:
         """True when an earlier launch brought the trial to a good end and its rows are there."""
         row = self.rows.get(trial.id)
         ended = row is not None and row["status"] == Status.OK.value
-        return ended and is_parquet(self._folder.items(trial.id))
+        return ended and self._items.has(trial.id)
 
     def finished(self, end: TrialEnd) -> None:
         """Write the trial's item rows, then its trial row. Told again, it has ended already."""
@@ -59,9 +62,9 @@ class Collector:
         end = self._whole(end)
         accuracy = None
         if end.result.status is Status.OK:
-            neutral = pl.concat(self._store.read_items(e.fingerprint) for e in end.evaluated)
-            self._write_items(end.trial, item_rows(self._study, end.trial, neutral))
-            accuracy = score(self._store, [end])
+            asked = [self._store.read_items(each.fingerprint) for each in end.evaluated]
+            self._items.write(end.trial.id, item_rows(self._study, end.trial, pl.concat(asked)))
+            accuracy = share_right(end.trial, asked[-1])
         new = [s for s in end.stages if not s.cached and s.outcome is not None]
         own = [s for s in new if s.fingerprint not in self.run]
         self.run.update(s.fingerprint for s in own)
@@ -73,7 +76,7 @@ class Collector:
         cost = charged(((kinds[s.fingerprint], s) for s in own), devices)
         wall_s = time.monotonic() - self._began_s
         self.rows[end.trial.id] = ended_row(end, accuracy, cost, wall_s)
-        if time.monotonic() - self._written_s > WRITE_EVERY_S:
+        if time.monotonic() >= self._write_next_s:
             self._write()
 
     def progress(self, counts: Counts) -> None:
@@ -92,12 +95,12 @@ class Collector:
         self._share_out()
         if trials is not None:
             planned = {trial.id: trial for trial in trials}
-            for stale in self.rows.keys() - planned.keys():  # made by another version of the code
-                self._folder.items(stale).unlink(missing_ok=True)
+            self._items.remove(self.rows.keys() - planned.keys())  # of another version of the code
             self.rows = {
                 name: self.rows.get(name) or cancelled_row(trial) for name, trial in planned.items()
             }
         self._write()
+        self._items.compact(t for t, row in self.rows.items() if row["status"] == Status.OK.value)
 
     def _whole(self, end: TrialEnd) -> TrialEnd:
         """With the stages that nobody had to ask for, since the store has what builds on them."""
@@ -119,10 +122,8 @@ class Collector:
             row["startup_device_s"] += share * sum(t.start_up_s for t in self._times)
             row["idle_device_s"] += share * sum(t.idle_s for t in self._times)
 
-    def _write_items(self, trial: Trial, rows: pl.DataFrame) -> None:
-        metadata = {SCHEMA_KEY: str(SCHEMA_VERSION)}
-        write_parquet(self._folder.items(trial.id), rows, metadata)
-
     def _write(self) -> None:
+        began_s = time.monotonic()
         write_trials(self._folder.trials, self.rows.values())
-        self._written_s = time.monotonic()
+        ended_s = time.monotonic()
+        self._write_next_s = ended_s + max(WRITE_EVERY_S, (ended_s - began_s) / WRITING_SHARE)

@@ -11,7 +11,8 @@ from typing import Any, Final
 import polars as pl
 from pydantic import TypeAdapter
 
-from analysis.errors import first_line
+from analysis.errors import BadInput, first_line
+from analysis.item_files import current_files
 from pbb.config import Recipe, RlRecipe, RlStage, Source, TrainingStage
 from search_spaces.study_file import load_study
 from study.folder import StudyFolder
@@ -47,12 +48,12 @@ def export(folder: Path, out: Path) -> Path:
 
 
 def _items_csv(folder: Path) -> None:
-    files = sorted((folder / "items").glob("*.parquet"))
-    if not files:
-        return
     try:
+        files = current_files(folder / "items")
+        if not files:
+            return
         pl.scan_parquet(files, glob=False).sink_csv(folder / ITEMS_CSV)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (BadInput, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise ExportError(
             f"{folder / 'items'}: item rows cannot be read ({first_line(error)}); "
             "`report` says more"

@@ -65,9 +65,10 @@ class StudyFolder:
     def log(self) -> Path:
         return self.path / "ray.log"
 
-    def items(self, trial: str) -> Path:
-        """Item rows of one trial."""
-        return self.path / "items" / f"{trial}.parquet"
+    @property
+    def items(self) -> Path:
+        """Folder of item rows; see `study.items`."""
+        return self.path / "items"
 
 
 @contextmanager
@@ -129,7 +130,7 @@ def _refuse_other_study(folder: StudyFolder, study: Study) -> None:
 
 def _remove_leftovers(folder: StudyFolder) -> None:
     remove_leftovers(folder.path)
-    remove_leftovers(folder.path / "items")
+    remove_leftovers(folder.items)
 
 
 @contextmanager

@@ -140,13 +140,17 @@ def score(store: Store, ends: Sequence[TrialEnd]) -> float:
     A trial without an evaluation (a diverged run, say) answers nothing right: the sampler learns
     to stay away, and Optuna never meets a NaN.
     """
-    return sum(_share_right(store, end) for end in ends) / len(ends)
+    return sum(_scored(store, end) for end in ends) / len(ends)
 
 
-def _share_right(store: Store, end: TrialEnd) -> float:
-    if end.result.status is not Status.OK:
-        return 0.0
-    items = store.read_items(end.result.fingerprint)
-    asked = (pl.col("split") == end.trial.config.stand_in) & (pl.col("measure") == "execution")
+def share_right(trial: Trial, items: pl.DataFrame) -> float:
+    """A trial's score; items: neutral rows of the evaluation that is its result."""
+    asked = (pl.col("split") == trial.config.stand_in) & (pl.col("measure") == "execution")
     right = items.filter(asked)["correct"]
     return float(right.cast(pl.Float64).sum()) / max(1, len(right))
+
+
+def _scored(store: Store, end: TrialEnd) -> float:
+    if end.result.status is not Status.OK:
+        return 0.0
+    return share_right(end.trial, store.read_items(end.result.fingerprint))

@@ -36,6 +36,11 @@ class Costs:
         """All phases of all models."""
         return float(sum(self.by_model[phase].sum() for phase in PHASES))
 
+    @property
+    def busy_s(self) -> float:
+        """Device seconds in which a stage ran."""
+        return self.phase_s("train") + self.phase_s("evaluate")
+
     def phase_s(self, phase: str) -> float:
         """One phase of all models."""
         return float(self.by_model[phase].sum())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from analysis.comparison import Pair
+from analysis.costs import PHASES, Costs
 from analysis.curves import COMPARISON
 from analysis.exchange import ExchangeRate
 from analysis.factors import DOMAIN
@@ -172,3 +173,14 @@ def duration(seconds: float) -> str:
     if minutes < 100:
         return f"{minutes:.0f} min"
     return f"{minutes / 60:.3g} h"
+
+
+def device_time(costs: Costs) -> str:
+    """One line: device time that was held, and how much of it worked."""
+    if not costs.device_s:
+        return "Device time: none was used here"
+    phases = ", ".join(f"{phase} {duration(costs.phase_s(phase))}" for phase in PHASES)
+    return (
+        f"Device time: allocated {duration(costs.device_s)}, busy {duration(costs.busy_s)} "
+        f"({costs.busy_s / costs.device_s:.0%}): {phases}"
+    )

@@ -117,8 +117,9 @@ class Engine:
             yield from self.run_cohort(jobs[half:])
             return
         each_s = (time.perf_counter() - loaded) / len(jobs)
+        load_s = (loaded - started) / len(jobs)
         for job, end in zip(jobs, ends, strict=True):
-            yield _outcome(job, end, each_s, loaded - started)
+            yield _outcome(job, end, each_s, load_s)
 
     def _base(self, base: Base, numerics: Numerics) -> tuple[nn.Module, Encoder]:
         torch.set_num_threads(numerics.cpu_threads)

@@ -22,8 +22,8 @@ from study.trials import cancelled_row, charged, ended_row, kind_of, read_trials
 
 WRITE_EVERY_S: Final = 2.0
 WRITING_SHARE: Final = 0.02
-"""The trial table is rewritten at most so often, and takes at most such a share of the time, so that
-thousands of trials stay cheap."""
+"""The trial table is rewritten at most so often, and takes such a share of the time at most, so
+that thousands of trials stay cheap."""
 
 
 class Collector:

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from analysis.costs import read_costs
+from analysis.errors import BadInput
+from analysis.sentences import device_time
 from pbb.models.registry import resolve as resolve_base
 from pbb.records import Status
 from search_spaces.errors import StudyError
@@ -20,7 +23,7 @@ from study.tuning import tuning_progress
 
 
 def status(folder: Path, resolve: Resolve = resolve_base) -> str:
-    """Lines: trials by status, stages done and missing, what failed and why, who shares a stage.
+    """Lines: trials by status, stages done and missing, device time, failures, shared stages.
 
     Raises StudyError where the folder is none of a study's.
     """
@@ -43,6 +46,7 @@ def status(folder: Path, resolve: Resolve = resolve_base) -> str:
     if trials:
         stages = {s.fingerprint: s for trial in trials for s in trial.chain}
         lines.append(_line("stages", _stage_counts(stages.values(), store)))
+    lines += _device_time(files)
     lines += _failures(rows)
     lines += _shared(trials, rows, store)
     return "\n".join(lines)
@@ -60,6 +64,15 @@ def _stage_counts(stages: Iterable[PlannedStage], store: Store) -> Counter[str]:
 
 def _told(status: Status) -> str:
     return "done" if status is Status.OK else status.value
+
+
+def _device_time(files: StudyFolder) -> list[str]:
+    """What trials were charged with so far; nothing where there is no record that can be read."""
+    try:
+        costs = read_costs(files.path)
+    except BadInput as error:
+        return [f"Device time: unknown; {error}"]
+    return [device_time(costs)] if costs else []
 
 
 def _failures(rows: Iterable[dict[str, Any]]) -> list[str]:

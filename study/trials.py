@@ -50,8 +50,9 @@ TRIAL_SCHEMA: Final[dict[str, pl.DataType]] = {
 }
 """accuracy: share right on the split that plays the targets. wall_s: from launch to the trial's
 end. Device seconds are those of the launch that ran the trial; a stage that several trials use is
-charged to the first of them. tokens: trained, of all stages of the chain. stages: kind is a train
-stage's role, or `evaluate`; cached: not run by this launch."""
+charged to the first of them. startup: of workers, and loading bases; idle: held by workers without
+running a stage; both in equal shares for the trials that ran one. tokens: trained, of all stages of
+the chain. stages: kind is a train stage's role, or `evaluate`; cached: not run by this launch."""
 
 Row = Mapping[str, Any]
 

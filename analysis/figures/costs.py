@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from analysis.costs import PHASES, Costs
 from analysis.figures.drawing import Drawing, layout, short
 from analysis.palette import PHASE_COLOUR, PHASE_PATTERN
-from analysis.sentences import duration
+from analysis.sentences import device_time as told_device_time
 
 
 def device_time(costs: Costs) -> go.Figure:
@@ -59,7 +59,6 @@ def draw_device_time(costs: Costs) -> Drawing:
         "ticks": "",
         "showline": False,
     }
-    told = ", ".join(f"{phase} {duration(costs.phase_s(phase))}" for phase in PHASES)
-    words = f"Device time: {duration(costs.device_s)} in all; {told}."
+    words = f"{told_device_time(costs)}."
     narrow = {"margin": {"l": 84, "r": 12, "t": 60, "b": 56}}
     return Drawing(traces, base, words, costs.by_model, narrow)

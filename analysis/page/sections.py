@@ -23,7 +23,7 @@ from analysis.page.splits import MEASURES, measure_table, split_table
 from analysis.page.story import assumptions
 from analysis.palette import NAME
 from analysis.results import Analysis, Result, rates_frame
-from analysis.sentences import comparison_labels
+from analysis.sentences import comparison_labels, device_time
 
 BESIDE: Final = 4
 """Other comparisons of the headline pair whose curves stand beside the first one."""
@@ -119,7 +119,7 @@ def costs_section(costs: Costs | None, packs: Packs) -> dict[str, Any] | None:
     if costs is None:
         return None
     plot = packs.add("device-time", draw_device_time(costs)) if costs.device_s else None
-    return {"costs": costs, "plot": plot, "stages": costs.stages.rows()}
+    return {"costs": costs, "plot": plot, "stages": costs.stages.rows(), "told": device_time(costs)}
 
 
 def gallery_section(analysis: Analysis) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class LocalBackend:
         for _ in range(work.proposals):
             proposed = study.ask(space)
             study.tell(proposed, run.reach(proposed.params))
-        listener.spent(WorkerTime(run.start_up_s, idle_s=0.0))
+        listener.spent(run.spent())
 
 
 class _LocalRun:
@@ -58,7 +58,8 @@ class _LocalRun:
         self._store = Store(work.root)
         self._runner: StageRunner | None = None
         self.pool = StagePool(self._store.outcome, cohort_size=work.study.resources.cohort)
-        self.start_up_s = 0.0
+        self._began_s = time.monotonic()
+        self._start_up_s = self._worked_s = 0.0
 
     def reach(self, point: Point) -> float:
         """Bring the point's trials to their ends; gives their score."""
@@ -70,6 +71,11 @@ class _LocalRun:
             self._listener.finished(end)
         return score(self._store, ends)
 
+    def spent(self) -> WorkerTime:
+        """This process does all that is done, so what is no stage and no start-up is idle."""
+        held_s = time.monotonic() - self._began_s
+        return WorkerTime(self._start_up_s, max(0.0, held_s - self._start_up_s - self._worked_s))
+
     def _end(self, trial: Trial) -> TrialEnd:
         while not self.pool.has_ended(trial.chain):
             self._run_cohort(self.pool.take(WORKER))
@@ -79,6 +85,7 @@ class _LocalRun:
     def _run_cohort(self, cohort: Sequence[PlannedStage]) -> None:
         try:
             for planned, outcome in run_cohort(self._store, self._loaded(), cohort):
+                self._worked_s += outcome.wall_s + outcome.load_s
                 self.pool.complete(WORKER, planned.fingerprint, outcome)
         except Exception as error:  # what raised once is not trusted again: a fresh runner
             self._runner = None
@@ -88,5 +95,5 @@ class _LocalRun:
         if self._runner is None:
             started = time.monotonic()
             self._runner = load_runner(self._work.runner)
-            self.start_up_s += time.monotonic() - started
+            self._start_up_s += time.monotonic() - started
         return self._runner

@@ -61,6 +61,8 @@ class PoolActor:
         self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
         self._idle_s: dict[str, float] = defaultdict(float)
+        self._given_s: dict[str, float] = {}
+        """When each worker was given the cohort that it has in hand."""
 
     async def admit(self, chains: Sequence[Chain], last: bool) -> None:
         """Want all chains. last: no stage beyond these will be asked for."""
@@ -84,17 +86,20 @@ class PoolActor:
         """Wait for the worker's next cohort; empty when there will be none."""
         asked_s = time.monotonic()
         self._start_up_s.setdefault(worker, asked_s - self._began_s)
+        self._idle_s[worker] += asked_s - self._given_s.pop(worker, asked_s)
         self._forget(worker)
         self._pool.worker_lost(worker, "the worker started afresh")
         waiting: asyncio.Future[Cohort] = asyncio.get_running_loop().create_future()
         self._workers[worker] = waiting
         self._hand_out()
         cohort = await waiting
-        self._idle_s[worker] += time.monotonic() - asked_s
+        self._given_s[worker] = time.monotonic()
+        self._idle_s[worker] += self._given_s[worker] - asked_s
         return cohort
 
     async def complete(self, worker: str, fingerprint: str, outcome: StageOutcome) -> None:
         """The worker has run the stage."""
+        self._idle_s[worker] -= outcome.wall_s + outcome.load_s
         self._pool.complete(worker, fingerprint, outcome)
         self._hand_out()
 
@@ -150,4 +155,7 @@ class PoolActor:
 
     async def times(self) -> list[WorkerTime]:
         """What each worker spent beside running stages."""
-        return [WorkerTime(s, self._idle_s[worker]) for worker, s in self._start_up_s.items()]
+        return [
+            WorkerTime(start_up_s, max(0.0, self._idle_s[worker]))
+            for worker, start_up_s in self._start_up_s.items()
+        ]

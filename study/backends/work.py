@@ -68,7 +68,10 @@ class TrialEnd:
 
 @dataclass(frozen=True)
 class WorkerTime:
-    """Where a worker's seconds went beside the stages it ran."""
+    """Where a worker's seconds went beside the stages that it ran, which tell their own.
+
+    idle_s: it waited for a cohort, wrote what it had made, or worked on what was lost with it.
+    """
 
     start_up_s: float
     idle_s: float

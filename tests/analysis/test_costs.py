@@ -8,6 +8,7 @@ import pytest
 from analysis.costs import PHASES, read_costs
 from analysis.errors import BadInput
 from analysis.figures.costs import draw_device_time
+from analysis.sentences import device_time
 
 TRIALS = pl.DataFrame(
     {
@@ -42,6 +43,8 @@ def test_costs_are_sums_and_shared_stages_count_once(tmp_path: Path) -> None:
     assert costs.by_model.filter(pl.col("model") == "a")["train"].to_list() == [30.0]
     assert (costs.tokens, costs.wall_s) == (600, 33.0)
     assert costs.stages.rows() == [("stage1", 1, 0), ("stage2", 1, 1), ("evaluate", 0, 1)]
+    assert costs.busy_s == pytest.approx(38)
+    assert "allocated 39.8 s, busy 38 s (96%)" in device_time(costs)
     drawn = draw_device_time(costs)
     assert sum(sum(trace["x"]) for trace in drawn.traces) == pytest.approx(39.75)
 

@@ -125,6 +125,7 @@ class TestLocal(BackendContract):
             assert pl.read_parquet_metadata(file)[SCHEMA_KEY] == str(SCHEMA_VERSION)
         table = pl.read_parquet(result.folder / "trials.parquet")
         assert table.schema == TRIAL_SCHEMA
+        assert "Device time: allocated" in status(result.folder, fake_base)
         assert table["train_device_s"].sum() == pytest.approx(8 * 0.5)  # 2 stage 1s, 6 stage 2s
         assert table["evaluate_device_s"].sum() == pytest.approx(7 * 0.25)
 

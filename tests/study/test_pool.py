@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pbb.config import EvaluateStage
 from pbb.records import StageOutcome, Status
+from study import pool as pool_module
 from study.plan import PlannedStage, evaluations, make_plan
 from study.pool import MAX_ATTEMPTS, StagePool, cohort_key
 from tests.study.studies import branching, fake_base, small_study, twenty_arms
@@ -181,6 +183,28 @@ def test_a_result_that_is_there_does_not_hide_what_is_missing_beside_it() -> Non
     pool.request(chain)
     ran = drained(pool)
     assert {each.fingerprint for each in ran} == {each.fingerprint for each in chain[:-1]}
+
+
+def test_work_grows_with_the_stages_and_no_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked of a stage to place it is asked a fixed number of times."""
+    asked: Counter[str] = Counter()
+
+    def counted(planned: PlannedStage) -> object:
+        asked[planned.fingerprint] += 1
+        return cohort_key(planned)
+
+    ranked = pool_module._Node.rank.fget
+    ranks: Counter[str] = Counter()
+
+    def rank(node: pool_module._Node) -> object:
+        ranks[node.planned.fingerprint] += 1
+        return ranked(node)
+
+    monkeypatch.setattr(pool_module, "cohort_key", counted)
+    monkeypatch.setattr(pool_module._Node, "rank", property(rank))
+    ran = drained(pool_of(chains("branching twenty"), cohort_size=3))
+    assert len(asked) == len(ran) > 80 and set(asked.values()) == {1}
+    assert max(ranks.values()) <= 21, "once when ready, and once for every trial that then asks"
 
 
 def test_cohorts_share_base_and_step_shape() -> None:

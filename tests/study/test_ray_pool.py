@@ -1,0 +1,104 @@
+"""The pool actor's waiting, in one event loop and without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pbb.records import StageOutcome, Status
+from study.backends.ray_pool import PoolActor
+from study.plan import make_plan
+from tests.study.studies import fake_base, small_study
+
+pytestmark = pytest.mark.ray
+
+CHAINS = [trial.chain for trial in make_plan(small_study(), fake_base).trials]
+STAGES = {planned.fingerprint for chain in CHAINS for planned in chain}
+
+
+def outcome(wall_s: float = 0.0) -> StageOutcome:
+    return StageOutcome(status=Status.OK, wall_s=wall_s, load_s=0.0)
+
+
+def in_loop(root: Path, do: Callable[[PoolActor], Awaitable[Any]]) -> Any:
+    async def act() -> Any:
+        return await asyncio.wait_for(do(PoolActor(root, 1)), timeout=60)
+
+    return asyncio.run(act())
+
+
+async def works(pool: PoolActor, worker: str, ran: list[str], stage_s: float = 0.0) -> None:
+    while cohort := await pool.take(worker):
+        for planned in cohort:
+            await asyncio.sleep(stage_s)
+            ran.append(planned.fingerprint)
+            await pool.complete(worker, planned.fingerprint, outcome(stage_s))
+
+
+@pytest.mark.parametrize("workers", [1, 30])
+def test_all_that_wait_are_woken_and_each_stage_runs_once(tmp_path: Path, workers: int) -> None:
+    ran: list[str] = []
+
+    async def do(pool: PoolActor) -> None:
+        waiting = [asyncio.ensure_future(works(pool, f"w{i}", ran)) for i in range(workers)]
+        await asyncio.sleep(0)  # all workers wait before there is anything
+        reached = await asyncio.gather(*(pool.reach([chain]) for chain in CHAINS))
+        assert [ends[0][-1].fingerprint for ends in reached] == [c[-1].fingerprint for c in CHAINS]
+        assert not any(each.done() for each in waiting), "more may be asked for"
+        await pool.close()
+        await asyncio.gather(*waiting)
+
+    in_loop(tmp_path, do)
+    assert len(ran) == len(STAGES) and set(ran) == STAGES
+
+
+def test_a_dead_processs_call_takes_nothing_from_its_successor(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    async def do(pool: PoolActor) -> None:
+        dead = asyncio.ensure_future(pool.take("w"))
+        await asyncio.sleep(0)
+        successor = asyncio.ensure_future(works(pool, "w", ran))
+        await asyncio.sleep(0)
+        await pool.admit(CHAINS, last=True)
+        await successor
+        assert await dead == ()
+
+    in_loop(tmp_path, do)
+    assert len(ran) == len(STAGES), "nothing was lost and put back"
+
+
+def test_what_nobody_is_left_to_run_ends(tmp_path: Path) -> None:
+    async def do(pool: PoolActor) -> Any:
+        waiting = asyncio.ensure_future(pool.reach(CHAINS[:2]))
+        await pool.take("w")
+        await pool.lost("w", "killed")
+        await pool.give_up("no worker is left")
+        return await waiting
+
+    for stages in in_loop(tmp_path, do):
+        assert stages[-1].status is Status.FAILED and "no worker is left" in stages[-1].reason
+
+
+def test_a_workers_time_is_accounted_for(tmp_path: Path) -> None:
+    """What it held is start-up, stages and idle; writing and waiting are idle."""
+    stage_s, between_s = 0.01, 0.05
+
+    async def do(pool: PoolActor) -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await pool.admit(CHAINS, last=True)
+        while cohort := await pool.take("w"):
+            await asyncio.sleep(stage_s + between_s)
+            await pool.complete("w", cohort[0].fingerprint, outcome(stage_s))
+        (spent,) = await pool.times()
+        busy = stage_s * len(STAGES)
+        return loop.time() - began, spent.start_up_s + spent.idle_s + busy
+
+    held, told = in_loop(tmp_path, do)
+    assert told == pytest.approx(held, abs=0.1)
+    assert told > (stage_s + between_s) * len(STAGES)

@@ -24,6 +24,7 @@ from pbb.records import StepRecord, TrainSummary
 from pbb.sampling import step_documents
 from pbb.training.cohort import cohort_steps
 from pbb.training.cohort_proof import CohortProof
+from pbb.training.cohort_size import even_shares, most_abreast
 from pbb.training.effort import Effort
 from pbb.training.feed import Feed
 from pbb.training.optimiser import Diverged
@@ -62,6 +63,20 @@ def fits(stages: Sequence[Stage]) -> bool:
         and stage.recipe.steps == first.recipe.steps
         for stage in stages
     )
+
+
+def side_by_side(
+    jobs: Sequence[Job], base: nn.Module, encoder: Encoder, device: torch.device
+) -> list[Sequence[Job]]:
+    """Jobs whose stages fit, in shares that train at once on a GPU; of a base that has no lean
+    forward, one each."""
+    llama, stage = lean_llama(base), jobs[0].stage
+    if llama is None or len(jobs) == 1 or not isinstance(stage, TrainStage):
+        return [[job] for job in jobs]
+    documents = step_documents(
+        stage, build_corpus(stage.corpus), encoder.stream, lambda d: len(d.ids)
+    )
+    return even_shares(jobs, most_abreast(stage, llama, next(documents), encoder.pad_id))
 
 
 def trained_if_it_fits(

@@ -16,7 +16,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from pbb.cohort import Trained, fits, trained_if_it_fits
+from pbb.cohort import Trained, fits, side_by_side, trained_if_it_fits
 from pbb.config import (
     Base,
     EvaluateStage,
@@ -70,6 +70,44 @@ class Engine:
         exhausted memory and rewards without any contrast come back as a status; other errors are
         raised.
         """
+        return next(self.run_cohort([Job(stage, parent, out, scratch)]))
+
+    def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
+        """Run stages into their folders; outcomes in their order, each as `run` tells it.
+
+        Adapters of one base and step shape train side by side on a GPU, as many at once as its
+        memory holds and its speed gains by: a small step leaves most of it idle. On CPU it is busy
+        with one (a cohort of 8 gained 5% at most), and one after the other each has the bytes that
+        it has alone. A cohort that cannot, for lack of memory above all, is halved.
+        """
+        if not (self._side_by_side and fits([job.stage for job in jobs])):
+            yield from (self._alone(job) for job in jobs)
+            return
+        started = time.perf_counter()
+        model, encoder = self._base(jobs[0].stage.base, jobs[0].stage.numerics)
+        loaded = time.perf_counter()
+        load_s = (loaded - started) / len(jobs)
+        for share in side_by_side(jobs, model, encoder, self.device):
+            yield from self._abreast(share, model, encoder, load_s)
+
+    def _abreast(
+        self, jobs: Sequence[Job], model: nn.Module, encoder: Encoder, load_s: float
+    ) -> Iterator[StageOutcome]:
+        began = time.perf_counter()
+        ends = trained_if_it_fits(jobs, model, encoder, self.device)
+        if ends is not None:
+            each_s = (time.perf_counter() - began) / len(jobs)
+            for job, end in zip(jobs, ends, strict=True):
+                yield _outcome(job, end, each_s, load_s)
+        elif len(jobs) == 1:
+            yield self._alone(jobs[0])
+        else:
+            half = len(jobs) // 2
+            for share in (jobs[:half], jobs[half:]):
+                yield from self._abreast(share, model, encoder, load_s)
+
+    def _alone(self, job: Job) -> StageOutcome:
+        stage, parent, out = job.stage, job.parent, job.out
         started = time.perf_counter()
         model, encoder = self._base(stage.base, stage.numerics)
         loaded = time.perf_counter()
@@ -79,7 +117,9 @@ class Engine:
                 case TrainStage():
                     summary = train(stage, model, encoder, parent, out, self.device)
                 case RlStage():
-                    summary = reinforce(stage, model, encoder, parent, out, scratch, self.device)
+                    summary = reinforce(
+                        stage, model, encoder, parent, out, job.scratch, self.device
+                    )
                 case EvaluateStage():
                     answer(stage, model, encoder, parent, out, self.device)
         except Diverged as error:
@@ -95,31 +135,6 @@ class Engine:
             wall_s=time.perf_counter() - loaded,
             load_s=loaded - started,
         )
-
-    def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
-        """Run stages into their folders; outcomes in their order, each as `run` tells it.
-
-        Adapters of one base and step shape train side by side on a GPU, where a small step leaves
-        most of it idle. On CPU it is busy with one (a cohort of 8 gained 5% at most), and one after
-        the other each has the bytes that it has alone. A cohort that cannot, for lack of memory
-        above all, is halved.
-        """
-        if not (self._side_by_side and len(jobs) > 1 and fits([job.stage for job in jobs])):
-            yield from (self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)
-            return
-        started = time.perf_counter()
-        model, encoder = self._base(jobs[0].stage.base, jobs[0].stage.numerics)
-        loaded = time.perf_counter()
-        ends = trained_if_it_fits(jobs, model, encoder, self.device)
-        if ends is None:
-            half = len(jobs) // 2
-            yield from self.run_cohort(jobs[:half])
-            yield from self.run_cohort(jobs[half:])
-            return
-        each_s = (time.perf_counter() - loaded) / len(jobs)
-        load_s = (loaded - started) / len(jobs)
-        for job, end in zip(jobs, ends, strict=True):
-            yield _outcome(job, end, each_s, load_s)
 
     def _base(self, base: Base, numerics: Numerics) -> tuple[nn.Module, Encoder]:
         torch.set_num_threads(numerics.cpu_threads)

@@ -13,10 +13,10 @@ class Job:
     """A stage to run into the existing empty folder `out`.
 
     parent: folder of the training stage it continues or evaluates; null = the bare base. scratch:
-    folder, not there at first, for a state to resume from.
+    folder, perhaps not there yet, for a state to resume from; null = it cannot be resumed.
     """
 
     stage: Stage
     parent: Path | None
     out: Path
-    scratch: Path
+    scratch: Path | None = None

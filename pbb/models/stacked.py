@@ -46,10 +46,15 @@ class Stack:
         self.weights = torch.zeros(len(loras), sum(sizes), dtype=dtype, device=kind.device)
         self.gradients = torch.zeros_like(self.weights)
         self._parameters: dict[str, nn.Parameter] = {}
-        for (name, shape), weight in zip(
-            shapes.items(), self.weights.split(sizes, dim=1), strict=True
+        self._gradients: list[Tensor] = []
+        for (name, shape), weight, gradient in zip(
+            shapes.items(),
+            self.weights.split(sizes, dim=1),
+            self.gradients.split(sizes, dim=1),
+            strict=True,
         ):
             self._parameters[name] = nn.Parameter(weight.unflatten(1, shape))
+            self._gradients.append(gradient.unflatten(1, shape))
         layers = [self._layer(i, layer) for i, layer in enumerate(llama.layers)]
         self.llama = replace(llama, layers=tuple(layers))
 
@@ -72,7 +77,7 @@ class Stack:
     def add_gradient(self, loss: Tensor) -> None:
         """Add what a loss has, which is a sum over the adapters, so that each gets its own."""
         found = torch.autograd.grad(loss, list(self._parameters.values()))
-        self.gradients.add_(torch.cat([each.flatten(1) for each in found], dim=1))
+        torch._foreach_add_(self._gradients, found)
 
     @torch.no_grad()
     def put(self, adapter: int, tensors: Mapping[str, Tensor]) -> None:

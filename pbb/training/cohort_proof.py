@@ -12,10 +12,9 @@ from torch import Tensor
 from pbb.config import TrainStage
 from pbb.models.adapters import ADAPTER_FILE, AdapterError
 from pbb.models.encoding import Encoded
-from pbb.models.lean.llama import in_blocks
-from pbb.models.precision import autocast
+from pbb.models.lean.abreast import hidden_abreast
 from pbb.models.stacked import Stack
-from pbb.training.cohort_batching import IGNORED, together
+from pbb.training.cohort_batching import IGNORED, Layout
 from pbb.training.proof import probed
 
 
@@ -33,10 +32,10 @@ class CohortProof:
         pad_id: int,
         device: torch.device,
     ) -> None:
-        self._stages, self._stack, self._device = stages, stack, device
+        self._stages, self._stack = stages, stack
         probes = [probed(each) for each in documents]
-        most = stages[0].numerics.max_batch_tokens
-        self._cut = together(probes, pad_id=pad_id, max_tokens=most, device=device)
+        layout = Layout(pad_id=pad_id, max_tokens=stages[0].numerics.max_batch_tokens)
+        self._cut = [batch.on(device) for batch in layout(probes)]
         self._before = self._logits()
 
     def shifts(self, folders: Sequence[Path | None]) -> list[float]:
@@ -85,8 +84,8 @@ class CohortProof:
         llama = self._stack.llama
         found = []
         for batch in self._cut:
-            with autocast(self._stages[0].numerics, self._device):
-                attend = in_blocks(batch.shapes)
-                hidden = llama.hidden(batch.tokens, batch.positions, attend, batch.before)
-                found.append(llama.logits(hidden))
+            hidden = hidden_abreast(
+                llama, batch.tokens, batch.positions, batch.bounds, batch.longest, batch.before
+            )
+            found.append(llama.logits(hidden))
         return found

@@ -26,7 +26,16 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from pbb.config import Lora, Numerics, Recipe
 from pbb.documents import Document
@@ -138,21 +147,31 @@ class Bench:
 # --- contenders: each trains one round and gives its seconds
 
 
-def ours_alone(bench: Bench) -> float:
-    """One adapter by the engine's loop."""
+def ours_alone(bench: Bench, adapter: int = 0) -> float:
+    """One adapter by the engine's loop for CPU."""
     numerics = bench.setting.numerics
     with Attached(bench.base, "base", bench.lora, seed=0) as attached:
         attached.model.to(bench.device)
         began = bench.seconds()
         for _ in train_steps(
-            attached.model, bench.batches[0], bench.recipe, numerics, pad_id=0, device=bench.device
+            attached.model,
+            bench.batches[adapter],
+            bench.recipe,
+            numerics,
+            pad_id=0,
+            device=bench.device,
         ):
             pass
         return bench.seconds() - began
 
 
 def ours_together(bench: Bench, adapters: int) -> float:
-    """A cohort. Its adapters start from zeros: speed does not depend on it."""
+    """A cohort, as the engine takes one: on CPU one after the other, on a GPU side by side.
+
+    Side by side they start from zeros: speed does not depend on it.
+    """
+    if bench.device.type == "cpu":
+        return sum(ours_alone(bench, adapter) for adapter in range(adapters))
     llama = lean_llama(bench.base)
     assert llama is not None
     stack = Stack(llama, [bench.lora] * adapters)
@@ -212,6 +231,72 @@ def by_trainer(bench: Bench) -> float:
         return bench.seconds() - timer.began
 
 
+def by_trl(bench: Bench, **tuned: Any) -> float:
+    """TRL's SFTTrainer on the same steps; tuned: its own arguments, over those of the Trainer.
+
+    Padding-free batches and packing need a flash-attention package, and are left out without.
+    """
+    Dataset: Any = importlib.import_module("datasets").Dataset
+    trl: Any = importlib.import_module("trl")
+    documents = [d for step in bench.batches[0] for d in step]
+    rows = [
+        {
+            "input_ids": list(d.ids),
+            "labels": [-100] * d.n_prompt + list(d.ids[d.n_prompt :]),
+        }
+        for d in documents
+    ]
+    with (
+        Attached(bench.base, "base", bench.lora, seed=0) as attached,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        attached.model.to(bench.device)
+        timer = _Timer(bench)
+        arguments = trl.SFTConfig(
+            folder,
+            per_device_train_batch_size=-(-len(documents) // bench.steps),
+            num_train_epochs=1,
+            optim="adamw_torch_fused",
+            bf16=bench.setting.numerics.dtype == "bfloat16",
+            use_cpu=bench.device.type == "cpu",
+            gradient_checkpointing=False,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            **tuned,
+        )
+        trainer = trl.SFTTrainer(
+            attached.model,
+            arguments,
+            data_collator=_padded_rows,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=_tokenizer(),
+            callbacks=[timer],
+        )
+        trainer.train()
+        return bench.seconds() - timer.began
+
+
+def _tokenizer() -> Any:
+    """Any with a padding token will do: the rows are tokens already."""
+    vocabulary = WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(vocabulary), pad_token="[PAD]", eos_token="[UNK]"
+    )
+
+
+def _padded_rows(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    return _padded(
+        [
+            {"ids": row["input_ids"], "n_prompt": sum(label == -100 for label in row["labels"])}
+            for row in rows
+        ]
+    )
+
+
 def _padded(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
     width = max(len(row["ids"]) for row in rows)
     tokens = torch.zeros(len(rows), width, dtype=torch.long)
@@ -231,10 +316,14 @@ def measured(bench: Bench, rounds: int, sizes: Sequence[int]) -> list[dict[str, 
     """A row a contender."""
     contenders: dict[str, tuple[int, Callable[[], float]]] = {
         "Trainer + peft": (1, lambda: by_trainer(bench)),
-        "ours, one adapter": (1, lambda: ours_alone(bench)),
     }
+    if "trl" not in absent():
+        contenders["TRL"] = (1, lambda: by_trl(bench))
+        if bench.device.type == "cuda" and "liger_kernel" not in absent():
+            contenders["TRL, Liger"] = (1, lambda: by_trl(bench, use_liger_kernel=True))
     for size in sizes:
-        contenders[f"ours, cohort of {size}"] = (size, lambda size=size: ours_together(bench, size))
+        name = "ours, one adapter" if size == 1 else f"ours, cohort of {size}"
+        contenders[name] = (size, lambda size=size: ours_together(bench, size))
     spent: dict[str, list[float]] = {name: [] for name in contenders}
     memory: dict[str, float | None] = {}
     for turn in range(rounds + 1):  # the first warms up
@@ -272,7 +361,7 @@ def _row(
 
 def absent() -> list[str]:
     """Contenders that are not there to be measured."""
-    return [name for name in ("trl",) if importlib.util.find_spec(name) is None]
+    return [name for name in ("trl", "liger_kernel") if importlib.util.find_spec(name) is None]
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
@@ -294,7 +383,7 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--cohorts", type=int, nargs="*", default=[2, 4, 8, 16, 32])
+    parser.add_argument("--cohorts", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--json", type=Path, default=Path("train_speed.json"))
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -117,6 +117,7 @@ def test_a_cohort_that_exhausts_the_memory_is_halved_and_loses_nothing(
         return train_together(asked, *rest)
 
     monkeypatch.setattr(cohort, "train_together", narrow)
+    monkeypatch.setattr(cohort, "most_abreast", lambda *_: 4)
     engine = Engine("cpu")
     monkeypatch.setattr(engine, "_side_by_side", True)
     asked = jobs(tmp_path, *(stage1(seed=seed) for seed in range(4)))

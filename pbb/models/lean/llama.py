@@ -63,17 +63,19 @@ class Llama:
         feed-forward part is computed for these alone.
         """
         x = F.embedding(tokens, self.embedding)
-        angles = positions[..., None].float() * self.turns
-        cos = (angles.cos() * self.turn_scale).to(x.dtype).unsqueeze(-2)
-        sin = (angles.sin() * self.turn_scale).to(x.dtype).unsqueeze(-2)
+        cos, sin = self.angles(positions, x.dtype)
         for i, layer in enumerate(self.layers):
-            seen = attend(i, *self._heads(layer, x, cos, sin))
+            seen = attend(i, *heads_of(self.shape, layer, x, cos, sin))
             if i == len(self.layers) - 1:
                 x, seen = _rows(x, kept), _rows(seen, kept)
-            x = x + layer.out(seen)
-            gated = layer.gate_up(rms_norm(x, layer.norm_mlp, self.shape.eps))
-            x = x + layer.down(swiglu(gated))
+            x = fed_forward(self.shape, layer, x, seen)
         return rms_norm(x, self.norm, self.shape.eps)
+
+    def angles(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (..., n, 1, head_dim/2) of positions (..., n)."""
+        angles = positions[..., None].float() * self.turns
+        cos, sin = angles.cos() * self.turn_scale, angles.sin() * self.turn_scale
+        return cos.to(dtype).unsqueeze(-2), sin.to(dtype).unsqueeze(-2)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """float32, or float64 of a model in it."""
@@ -103,16 +105,23 @@ class Llama:
             self.turn_scale,
         )
 
-    def _heads(
-        self, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys (both turned to their positions) and values."""
-        shape = self.shape
-        qkv = layer.qkv(rms_norm(x, layer.norm_in, shape.eps))
-        each = qkv.unflatten(-1, (-1, shape.head_dim))
-        turning, values = each.split([shape.heads + shape.key_heads, shape.key_heads], dim=-2)
-        queries, keys = rotated(turning, cos, sin).split([shape.heads, shape.key_heads], dim=-2)
-        return queries, keys, values
+
+def heads_of(
+    shape: Shape, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys (both turned to their positions) and values of x (..., n, d)."""
+    qkv = layer.qkv(rms_norm(x, layer.norm_in, shape.eps))
+    each = qkv.unflatten(-1, (-1, shape.head_dim))
+    turning, values = each.split([shape.heads + shape.key_heads, shape.key_heads], dim=-2)
+    queries, keys = rotated(turning, cos, sin).split([shape.heads, shape.key_heads], dim=-2)
+    return queries, keys, values
+
+
+def fed_forward(shape: Shape, layer: Layer, x: Tensor, seen: Tensor) -> Tensor:
+    """x (..., n, d) and what its attention has seen (..., n, heads x head_dim) -> after it."""
+    x = x + layer.out(seen)
+    gated = layer.gate_up(rms_norm(x, layer.norm_mlp, shape.eps))
+    return x + layer.down(swiglu(gated))
 
 
 def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:

@@ -1,7 +1,8 @@
 """What stands between a Llama's linear layers, each with its own backward pass.
 
 Written out, they keep less and touch memory less often than what autograd makes of their formulas.
-Shapes: (..., n, d), any number of leading dimensions.
+A compiler does better with the formulas, so it is given those. Shapes: (..., n, d), any number of
+leading dimensions.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.compiler import is_compiling
 
 
 class _RmsNorm(torch.autograd.Function):
@@ -83,16 +85,22 @@ class _SwiGlu(torch.autograd.Function):
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """x over its root mean square, times weight (d,)."""
-    if x.is_cuda:  # where torch has one kernel for it
+    if x.is_cuda or is_compiling():  # where torch has one kernel for it, or makes one
         return F.rms_norm(x, weight.shape, weight, eps)
     return _RmsNorm.apply(x, weight, eps)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary positions of x (..., n, heads, head_dim); cos and sin (..., n, 1, head_dim/2)."""
+    if is_compiling():
+        first, second = x.chunk(2, dim=-1)
+        return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
     return _Rotated.apply(x, cos, sin)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def swiglu(both: Tensor) -> Tensor:
     """silu(gate) x up, of gate and up side by side."""
+    if is_compiling():
+        gate, up = both.chunk(2, dim=-1)
+        return F.silu(gate) * up
     return _SwiGlu.apply(both)  # type: ignore[no-any-return, no-untyped-call]

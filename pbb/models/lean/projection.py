@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -45,6 +46,8 @@ class Projection:
             return linear(x, _joined(self.weight))
         if not self.low_rank:
             return linear(x, self.weight)
+        if x.dim() > 2:
+            return self._beside(x)
         if self._merges(x):
             return self.merged()(x)
         downs, ups = [p.down for p in self.low_rank], [p.up for p in self.low_rank]
@@ -60,12 +63,31 @@ class Projection:
         precision would round LoRA away.
         """
         first = self.low_rank[0].down
-        if x.dim() > 2 or x.dtype not in (torch.float32, torch.float64):
+        if x.dtype not in (torch.float32, torch.float64):
             return False
         assert isinstance(self.weight, Tensor)
         outputs, inputs = self.weight.shape
         thin = len(first) * (len(self.low_rank) * inputs + outputs)
         return 5 * thin > inputs * outputs
+
+    def _beside(self, x: Tensor) -> Tensor:
+        """x (adapters, n, inputs), each read by its own LoRA.
+
+        The parts' products up are one, of a matrix that is zero elsewhere.
+        """
+        assert isinstance(self.weight, Tensor)
+        ranks = [part.down.shape[-2] for part in self.low_rank]
+        down = _joined([part.down for part in self.low_rank]).to(x.dtype)
+        ups = [
+            F.pad(part.up * part.scale, (sum(ranks[:i]), sum(ranks[i + 1 :])))
+            for i, part in enumerate(self.low_rank)
+        ]
+        up = _joined(ups).to(x.dtype)
+        if self.weight.shape[0] <= self.weight.shape[1]:
+            return F.linear(x, self.weight) + (x @ down.mT) @ up.mT
+        apply: Any = _AdaptersLinear.apply
+        result: Tensor = apply(x, self.weight, down, up)
+        return result
 
     def merged(self) -> Projection:
         """The same function of x, of one weight."""
@@ -76,7 +98,7 @@ class Projection:
 
 
 class _LowRankLinear(torch.autograd.Function):
-    """Base and LoRA accumulate into one result: nothing is added up apart from the products."""
+    """Of one adapter: base and LoRA accumulate into one result, with nothing added up apart."""
 
     @staticmethod
     def forward(
@@ -85,10 +107,10 @@ class _LowRankLinear(torch.autograd.Function):
         n = len(parts) // 2
         down = _joined([each.to(x.dtype) for each in parts[:n]])
         ups = [(each * scale).to(x.dtype) for each in parts[n:]]
-        hidden = times(x, down) if down.dim() == 2 else x @ down.mT
+        hidden = times(x, down)
         y = times(x, weight)
         for out, code, up in _by_part(y, hidden, ups):
-            _add_product(out, code, up.mT)
+            out.addmm_(code, up.mT)
         ctx.save_for_backward(x, weight, hidden, down, *ups)
         ctx.scale = scale
         return y
@@ -108,8 +130,33 @@ class _LowRankLinear(torch.autograd.Function):
         of_x = None
         if ctx.needs_input_grad[0]:
             of_x = times(grad, weight.T)
-            _add_product(of_x, back, down)
+            of_x.addmm_(back, down)
         return (of_x, None, None, *of_downs, *of_ups)
+
+
+class _AdaptersLinear(torch.autograd.Function):
+    """Of adapters abreast, where outputs are wider than inputs: base and LoRA in one product.
+
+    Added to the base's outputs, LoRA's would be written and read once more; so its codes are put
+    beside the inputs instead, and its weights beside the base's.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, down: Tensor, up: Tensor) -> Tensor:
+        code = x @ down.mT
+        ctx.save_for_backward(x, weight, down, up, code)
+        return torch.cat([x, code], dim=-1) @ _beside_each(weight, up).mT
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
+        x, weight, down, up, code = ctx.saved_tensors
+        both = grad @ _beside_each(weight, up)
+        of_x, of_code = both.split([x.shape[-1], code.shape[-1]], dim=-1)
+        return of_x + of_code @ down, None, of_code.mT @ x, grad.mT @ code
+
+
+def _beside_each(weight: Tensor, up: Tensor) -> Tensor:
+    return torch.cat([weight.expand(len(up), -1, -1), up], dim=-1)
 
 
 def _by_part(
@@ -122,10 +169,3 @@ def _by_part(
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=-2)
-
-
-def _add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
-    if out.dim() == 2:
-        out.addmm_(left, right)
-    else:
-        out.baddbmm_(left, right)

@@ -5,22 +5,19 @@ A stage's spec and its parent's folder decide the bytes it leaves, whatever ran 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
 
-import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pbb.cohort import Trained, fits, trained_if_it_fits
 from pbb.config import (
     Base,
     EvaluateStage,
-    Lora,
     Numerics,
     RlStage,
     Stage,
@@ -30,11 +27,18 @@ from pbb.config import (
 from pbb.corpus import build_corpus
 from pbb.evaluation.items import evaluate
 from pbb.jobs import Job
-from pbb.models.adapters import LORA_FILE, AdapterError, Attached, checkpoint
+from pbb.models.adapters import Attached, standing
 from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
-from pbb.records import RlStepRecord, StageOutcome, Status, StepRecord, TrainSummary
+from pbb.records import StageOutcome, Status, StepRecord, TrainSummary
 from pbb.sampling import step_documents
+from pbb.stage_files import (
+    ITEMS_FILE,
+    evaluated_folder,
+    save_checkpoint,
+    saved_lora,
+    write_records,
+)
 from pbb.training.effort import Effort
 from pbb.training.feed import Feed
 from pbb.training.loop import train_steps
@@ -44,17 +48,12 @@ from pbb.training.reinforcement import NothingToLearn, Reinforcement
 from pbb.training.resume import EVERY_STEPS, keep, kept
 from pbb.training.rollouts import step_prompts
 
-STEPS_FILE: Final = "steps.parquet"
-
 
 class Engine:
     """Runs stages. `device`: a torch device, or `auto` for the GPU where there is one."""
 
     def __init__(self, device: str = "auto") -> None:
-        chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self.device = torch.device(chosen)
-        # cuDNN's attention builds a plan for every new shape, and nearly every batch is one.
-        torch.backends.cuda.enable_cudnn_sdp(False)
+        self.device = chosen_device(device)
         self._side_by_side = self.device.type != "cpu"
         self._loaded: tuple[Base, str, nn.Module, Encoder] | None = None
 
@@ -73,28 +72,18 @@ class Engine:
         started = time.perf_counter()
         model, encoder = self._base(stage.base, stage.numerics)
         loaded = time.perf_counter()
-        status, reason, summary = Status.OK, None, None
-        try:
+
+        def work() -> TrainSummary | None:
             match stage:
                 case TrainStage():
-                    summary = train(stage, model, encoder, parent, out, self.device)
+                    return train(stage, model, encoder, parent, out, self.device)
                 case RlStage():
-                    summary = reinforce(stage, model, encoder, parent, out, scratch, self.device)
+                    return reinforce(stage, model, encoder, parent, out, scratch, self.device)
                 case EvaluateStage():
                     answer(stage, model, encoder, parent, out, self.device)
-        except Diverged as error:
-            status, reason = Status.DIVERGED, str(error)
-        except NothingToLearn as error:
-            status, reason = Status.FAILED, str(error)
-        except torch.OutOfMemoryError as error:
-            status, reason = Status.OUT_OF_MEMORY, str(error).splitlines()[0]
-        return StageOutcome(
-            status=status,
-            reason=reason,
-            summary=summary,
-            wall_s=time.perf_counter() - loaded,
-            load_s=loaded - started,
-        )
+                    return None
+
+        return ended(work, loaded - started)
 
     def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
         """Run stages into their folders; outcomes in their order, each as `run` tells it.
@@ -121,18 +110,52 @@ class Engine:
             yield _outcome(job, end, each_s, loaded - started)
 
     def _base(self, base: Base, numerics: Numerics) -> tuple[nn.Module, Encoder]:
-        torch.set_num_threads(numerics.cpu_threads)
-        torch.use_deterministic_algorithms(self.device.type == "cpu")
+        prepare(numerics, self.device)
         if self._loaded is None or self._loaded[:2] != (base, numerics.dtype):
             self._loaded = None  # frees the old base before the new one is read
             self._loaded = (base, numerics.dtype, *load_base(base, numerics.dtype, self.device))
         return self._loaded[2], self._loaded[3]
 
 
+def chosen_device(device: str) -> torch.device:
+    """A torch device by name, or for `auto` the GPU where there is one; ready to be used."""
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    # cuDNN's attention builds a plan for every new shape, and nearly every batch is one.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    return torch.device(chosen)
+
+
+def prepare(numerics: Numerics, device: torch.device) -> None:
+    """Set this process's threads and arithmetic as a stage asks."""
+    torch.set_num_threads(numerics.cpu_threads)
+    torch.use_deterministic_algorithms(device.type == "cpu")
+
+
+def ended(work: Callable[[], TrainSummary | None], load_s: float) -> StageOutcome:
+    """Do a stage's work; what went wrong with the stage itself is a status."""
+    started = time.perf_counter()
+    status, reason, summary = Status.OK, None, None
+    try:
+        summary = work()
+    except Diverged as error:
+        status, reason = Status.DIVERGED, str(error)
+    except NothingToLearn as error:
+        status, reason = Status.FAILED, str(error)
+    except torch.OutOfMemoryError as error:
+        status, reason = Status.OUT_OF_MEMORY, str(error).splitlines()[0]
+    return StageOutcome(
+        status=status,
+        reason=reason,
+        summary=summary,
+        wall_s=time.perf_counter() - started,
+        load_s=load_s,
+    )
+
+
 def _outcome(job: Job, end: Trained, wall_s: float, load_s: float) -> StageOutcome:
     """Of a stage that a cohort trained; writes its records where it ended well."""
     if end.diverged is None:
-        _write_records(end.records, job.out)
+        write_records(end.records, job.out)
     return StageOutcome(
         status=Status.OK if end.diverged is None else Status.DIVERGED,
         reason=None if end.diverged is None else str(end.diverged),
@@ -167,11 +190,11 @@ def train(
         ):
             records.append(record)
             if record.step in stage.checkpoints:
-                _save_checkpoint(attached, attached.tensors(), out, record.step)
+                save_checkpoint(attached, attached.tensors(), out, record.step)
         proof.ended(attached)
         attached.save(out)
-    shift = proof.shift(base, out)
-    _write_records(records, out)
+    shift = proof.shift(_begun(stage, base, out, device))
+    write_records(records, out)
     return effort.summary(records, shift, feed.waited_s)
 
 
@@ -203,7 +226,7 @@ def reinforce(
         proof.ended(attached)
         _save(run, attached, out)
     run.check()
-    return run.summary(proof.shift(base, out))
+    return run.summary(proof.shift(_begun(stage, base, out, device)))
 
 
 def _take_steps(run: Reinforcement, scratch: Path | None) -> None:
@@ -219,8 +242,8 @@ def _take_steps(run: Reinforcement, scratch: Path | None) -> None:
 def _save(run: Reinforcement, attached: Attached, out: Path) -> None:
     attached.save(out)
     for step, weights in run.checkpoints.items():
-        _save_checkpoint(attached, weights, out, step)
-    _write_records(run.records, out)
+        save_checkpoint(attached, weights, out, step)
+    write_records(run.records, out)
 
 
 def answer(
@@ -236,46 +259,18 @@ def answer(
     Raises AdapterError where the parent did not keep the checkpoint that is asked.
     """
     corpus = build_corpus(stage.corpus)
-    if stage.checkpoint is not None:
-        parent = _kept_checkpoint(parent, stage.checkpoint)
-    if parent is None:
+    folder = evaluated_folder(stage, parent)
+    if folder is None:
         rows = evaluate(base, encoder, stage, corpus, device)
     else:
-        lora = Lora.model_validate_json((parent / LORA_FILE).read_text())
-        with Attached(base, stage.base.name, lora, seed=0) as attached:
-            attached.model.to(device)
-            attached.load(parent)
+        lora = saved_lora(folder)
+        with standing(base, stage.base.name, lora, 0, folder, device) as attached:
             rows = evaluate(attached.model, encoder, stage, corpus, device)
-    rows.write_parquet(out / "items.parquet")
+    rows.write_parquet(out / ITEMS_FILE)
 
 
-def _kept_checkpoint(parent: Path | None, step: int) -> Path:
-    folder = checkpoint(parent, step) if parent else None
-    if folder is None or not folder.is_dir():
-        raise AdapterError(
-            f"evaluation asks for the weights after step {step}, which {parent or 'the bare base'} "
-            "did not keep; name the step in its stage's checkpoints"
-        )
-    return folder
-
-
-@contextlib.contextmanager
 def _begun(
-    stage: TrainingStage, base: nn.Module, parent: Path | None, device: torch.device
-) -> Iterator[Attached]:
-    """The base with the stage's trainable weights on it: the parent's, or new ones."""
-    with Attached(base, stage.base.name, stage.lora, stage.seed) as attached:
-        attached.model.to(device)
-        if parent is not None:
-            attached.load(parent)
-        yield attached
-
-
-def _save_checkpoint(attached: Attached, weights: dict[str, Tensor], out: Path, step: int) -> None:
-    folder = checkpoint(out, step)
-    folder.mkdir()
-    attached.write(folder, weights)
-
-
-def _write_records(records: Sequence[StepRecord] | Sequence[RlStepRecord], out: Path) -> None:
-    pl.DataFrame([r.model_dump() for r in records]).write_parquet(out / STEPS_FILE)
+    stage: TrainingStage, base: nn.Module, folder: Path | None, device: torch.device
+) -> AbstractContextManager[Attached]:
+    """The base with the stage's trainable weights on it: those in a folder, or new ones."""
+    return standing(base, stage.base.name, stage.lora, stage.seed, folder, device)

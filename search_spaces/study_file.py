@@ -39,6 +39,7 @@ from search_spaces.rules import (
     check_domain,
     check_headline,
     check_nuisances,
+    check_processes,
     check_search,
     check_size,
 )
@@ -133,6 +134,7 @@ class Study(Frozen):
         check_search(self.search, self.factors, self.nuisances)
         check_nuisances(self.train, self.nuisances)
         check_curricula(self.curricula, self.train, self.nuisances, self.factors)
+        check_processes(self.resources, self.curricula, self.factors)
         if self.tune is not None:
             check_tune(self.tune, self.search, self.factors, self.train, self.nuisances)
         check_headline(self.headline, self.primary, self.factors)

@@ -2,7 +2,8 @@
 
 python -m tests.pbb.team_process RANK FOLDER CASE...
 
-A case is STRATEGY-WEIGHTS, STRATEGY-WEIGHTS-items after it, or STRATEGY-FAULT. Writes how each ended here to RANK.json.
+A case is STRATEGY-WEIGHTS, STRATEGY-WEIGHTS-items after it, or STRATEGY-FAULT. How each ended here
+is written to RANK.json.
 """
 
 from __future__ import annotations

@@ -121,11 +121,12 @@ class Resources(Frozen):
     @model_validator(mode="after")
     def _processes_have_devices(self) -> Self:
         count, gpus = self.processes_per_worker, self.gpus_per_worker
-        if count == 1 and self.strategy == "fsdp":
-            raise at_key(
-                "strategy",
-                "fsdp splits a model over several processes; set processes_per_worker, or leave it",
-            )
+        if count == 1:
+            if self.strategy == "fsdp":
+                raise at_key(
+                    "strategy", "fsdp splits a model over processes; set processes_per_worker"
+                )
+            return self
         if self.cpus_per_worker < count:
             raise at_key(
                 "cpus_per_worker",

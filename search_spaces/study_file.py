@@ -141,10 +141,7 @@ class Study(Frozen):
         check_claims(self.claims, self.grids, self.domain_paths, self.headline, self.primary)
         untrained = set(self.response_formats()) - set(self.train_formats())
         if untrained:
-            raise at_key(
-                "train.formats",
-                f"lacks {min(untrained)!r}, which is evaluated; add it",
-            )
+            raise at_key("train.formats", f"lacks {min(untrained)!r}, which is evaluated; add it")
         return self
 
     @property

@@ -5,56 +5,30 @@ A stage's spec and its parent's folder decide the bytes it leaves, whatever ran 
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
-import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from pbb.alone import answer, reinforce, train
 from pbb.cohort import Trained, fits, side_by_side, trained_if_it_fits
-from pbb.config import (
-    Base,
-    EvaluateStage,
-    Lora,
-    Numerics,
-    RlStage,
-    Stage,
-    TrainingStage,
-    TrainStage,
-)
-from pbb.corpus import build_corpus
-from pbb.evaluation.items import evaluate
+from pbb.config import Base, EvaluateStage, Numerics, RlStage, Stage, TrainStage
 from pbb.jobs import Job
-from pbb.models.adapters import LORA_FILE, AdapterError, Attached, checkpoint
 from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
-from pbb.records import RlStepRecord, StageOutcome, Status, StepRecord, TrainSummary
-from pbb.sampling import step_documents
-from pbb.training.effort import Effort
-from pbb.training.feed import Feed
-from pbb.training.loop import train_steps
+from pbb.records import StageOutcome, Status, TrainSummary
+from pbb.stage_files import write_records
 from pbb.training.optimiser import Diverged
-from pbb.training.proof import Proof
-from pbb.training.reinforcement import NothingToLearn, Reinforcement
-from pbb.training.resume import EVERY_STEPS, keep, kept
-from pbb.training.rollouts import step_prompts
-
-STEPS_FILE: Final = "steps.parquet"
+from pbb.training.reinforcement import NothingToLearn
 
 
 class Engine:
     """Runs stages. `device`: a torch device, or `auto` for the GPU where there is one."""
 
     def __init__(self, device: str = "auto") -> None:
-        chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self.device = torch.device(chosen)
-        # cuDNN's attention builds a plan for every new shape, and nearly every batch is one.
-        torch.backends.cuda.enable_cudnn_sdp(False)
+        self.device = chosen_device(device)
         self._side_by_side = self.device.type != "cpu"
         self._loaded: tuple[Base, str, nn.Module, Encoder] | None = None
 
@@ -83,12 +57,9 @@ class Engine:
         if not (self._side_by_side and fits([job.stage for job in jobs])):
             yield from (self._alone(job) for job in jobs)
             return
-        started = time.perf_counter()
-        model, encoder = self._base(jobs[0].stage.base, jobs[0].stage.numerics)
-        loaded = time.perf_counter()
-        load_s = (loaded - started) / len(jobs)
+        model, encoder, load_s = self._base(jobs[0].stage)
         for share in side_by_side(jobs, model, encoder, self.device):
-            yield from self._abreast(share, model, encoder, load_s)
+            yield from self._abreast(share, model, encoder, load_s / len(jobs))
 
     def _abreast(
         self, jobs: Sequence[Job], model: nn.Module, encoder: Encoder, load_s: float
@@ -107,48 +78,72 @@ class Engine:
                 yield from self._abreast(share, model, encoder, load_s)
 
     def _alone(self, job: Job) -> StageOutcome:
-        stage, parent, out = job.stage, job.parent, job.out
-        started = time.perf_counter()
-        model, encoder = self._base(stage.base, stage.numerics)
-        loaded = time.perf_counter()
-        status, reason, summary = Status.OK, None, None
-        try:
-            match stage:
-                case TrainStage():
-                    summary = train(stage, model, encoder, parent, out, self.device)
-                case RlStage():
-                    summary = reinforce(
-                        stage, model, encoder, parent, out, job.scratch, self.device
-                    )
-                case EvaluateStage():
-                    answer(stage, model, encoder, parent, out, self.device)
-        except Diverged as error:
-            status, reason = Status.DIVERGED, str(error)
-        except NothingToLearn as error:
-            status, reason = Status.FAILED, str(error)
-        except torch.OutOfMemoryError as error:
-            status, reason = Status.OUT_OF_MEMORY, str(error).splitlines()[0]
-        return StageOutcome(
-            status=status,
-            reason=reason,
-            summary=summary,
-            wall_s=time.perf_counter() - loaded,
-            load_s=loaded - started,
-        )
+        model, encoder, load_s = self._base(job.stage)
 
-    def _base(self, base: Base, numerics: Numerics) -> tuple[nn.Module, Encoder]:
-        torch.set_num_threads(numerics.cpu_threads)
-        torch.use_deterministic_algorithms(self.device.type == "cpu")
+        def work() -> TrainSummary | None:
+            match job.stage:
+                case TrainStage() as stage:
+                    return train(stage, model, encoder, job.parent, job.out, self.device)
+                case RlStage() as stage:
+                    return reinforce(
+                        stage, model, encoder, job.parent, job.out, job.scratch, self.device
+                    )
+                case EvaluateStage() as stage:
+                    answer(stage, model, encoder, job.parent, job.out, self.device)
+                    return None
+
+        return ended(work, load_s)
+
+    def _base(self, stage: Stage) -> tuple[nn.Module, Encoder, float]:
+        """The stage's base, and the seconds that loading it has taken now."""
+        began = time.perf_counter()
+        base, numerics = stage.base, stage.numerics
+        prepare(numerics, self.device)
         if self._loaded is None or self._loaded[:2] != (base, numerics.dtype):
             self._loaded = None  # frees the old base before the new one is read
             self._loaded = (base, numerics.dtype, *load_base(base, numerics.dtype, self.device))
-        return self._loaded[2], self._loaded[3]
+        return self._loaded[2], self._loaded[3], time.perf_counter() - began
+
+
+def chosen_device(device: str) -> torch.device:
+    """A torch device by name, or for `auto` the GPU where there is one; ready to be used."""
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    # cuDNN's attention builds a plan for every new shape, and nearly every batch is one.
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    return torch.device(chosen)
+
+
+def prepare(numerics: Numerics, device: torch.device) -> None:
+    """Set this process's threads and arithmetic as a stage asks."""
+    torch.set_num_threads(numerics.cpu_threads)
+    torch.use_deterministic_algorithms(device.type == "cpu")
+
+
+def ended(work: Callable[[], TrainSummary | None], load_s: float) -> StageOutcome:
+    """Do a stage's work; what went wrong with the stage itself is a status."""
+    started = time.perf_counter()
+    status, reason, summary = Status.OK, None, None
+    try:
+        summary = work()
+    except Diverged as error:
+        status, reason = Status.DIVERGED, str(error)
+    except NothingToLearn as error:
+        status, reason = Status.FAILED, str(error)
+    except torch.OutOfMemoryError as error:
+        status, reason = Status.OUT_OF_MEMORY, str(error).splitlines()[0]
+    return StageOutcome(
+        status=status,
+        reason=reason,
+        summary=summary,
+        wall_s=time.perf_counter() - started,
+        load_s=load_s,
+    )
 
 
 def _outcome(job: Job, end: Trained, wall_s: float, load_s: float) -> StageOutcome:
     """Of a stage that a cohort trained; writes its records where it ended well."""
     if end.diverged is None:
-        _write_records(end.records, job.out)
+        write_records(end.records, job.out)
     return StageOutcome(
         status=Status.OK if end.diverged is None else Status.DIVERGED,
         reason=None if end.diverged is None else str(end.diverged),
@@ -156,142 +151,3 @@ def _outcome(job: Job, end: Trained, wall_s: float, load_s: float) -> StageOutco
         wall_s=wall_s,
         load_s=load_s,
     )
-
-
-def train(
-    stage: TrainStage,
-    base: nn.Module,
-    encoder: Encoder,
-    parent: Path | None,
-    out: Path,
-    device: torch.device,
-) -> TrainSummary:
-    """Train one adapter and save it. Raises Diverged, AdapterError."""
-    corpus, effort = build_corpus(stage.corpus), Effort()
-    batches = effort.counted(step_documents(stage, corpus, encoder.stream, lambda d: len(d.ids)))
-    records: list[StepRecord] = []
-    with Feed(batches) as feed, _begun(stage, base, parent, device) as attached:
-        first = next(feed)
-        proof = Proof(stage, attached, first, encoder, device)
-        for record in train_steps(
-            attached.model,
-            itertools.chain([first], feed),
-            stage.recipe,
-            stage.numerics,
-            pad_id=encoder.pad_id,
-            device=device,
-        ):
-            records.append(record)
-            if record.step in stage.checkpoints:
-                _save_checkpoint(attached, attached.tensors(), out, record.step)
-        proof.ended(attached)
-        attached.save(out)
-    shift = proof.shift(base, out)
-    _write_records(records, out)
-    return effort.summary(records, shift, feed.waited_s)
-
-
-def reinforce(
-    stage: RlStage,
-    base: nn.Module,
-    encoder: Encoder,
-    parent: Path | None,
-    out: Path,
-    scratch: Path | None,
-    device: torch.device,
-) -> TrainSummary:
-    """Reinforce right answers and save the weights. Raises Diverged, NothingToLearn, AdapterError.
-
-    Where it diverges, the last good weights are saved, and the records up to there. scratch: where
-    its state is kept as it goes, and found by a later call; null = nowhere.
-    """
-    corpus = build_corpus(stage.corpus)
-    probe = [encoder(document) for document in next(step_prompts(stage, corpus))]
-    with _begun(stage, base, parent, device) as attached:
-        proof = Proof(stage, attached, probe, encoder, device)
-        run = Reinforcement(stage, corpus, attached, encoder, device)
-        try:
-            _take_steps(run, scratch)
-        except Diverged:
-            run.fall_back()
-            _save(run, attached, out)
-            raise
-        proof.ended(attached)
-        _save(run, attached, out)
-    run.check()
-    return run.summary(proof.shift(base, out))
-
-
-def _take_steps(run: Reinforcement, scratch: Path | None) -> None:
-    """All steps, or those that the state in `scratch` leaves."""
-    state = kept(scratch) if scratch else None
-    if state is not None:
-        run.take(state)
-    for record in run.steps():
-        if scratch and record.step % EVERY_STEPS == 0:
-            keep(scratch, run.state())
-
-
-def _save(run: Reinforcement, attached: Attached, out: Path) -> None:
-    attached.save(out)
-    for step, weights in run.checkpoints.items():
-        _save_checkpoint(attached, weights, out, step)
-    _write_records(run.records, out)
-
-
-def answer(
-    stage: EvaluateStage,
-    base: nn.Module,
-    encoder: Encoder,
-    parent: Path | None,
-    out: Path,
-    device: torch.device,
-) -> None:
-    """Evaluate the parent's model, or the bare base, and write its item rows.
-
-    Raises AdapterError where the parent did not keep the checkpoint that is asked.
-    """
-    corpus = build_corpus(stage.corpus)
-    if stage.checkpoint is not None:
-        parent = _kept_checkpoint(parent, stage.checkpoint)
-    if parent is None:
-        rows = evaluate(base, encoder, stage, corpus, device)
-    else:
-        lora = Lora.model_validate_json((parent / LORA_FILE).read_text())
-        with Attached(base, stage.base.name, lora, seed=0) as attached:
-            attached.model.to(device)
-            attached.load(parent)
-            rows = evaluate(attached.model, encoder, stage, corpus, device)
-    rows.write_parquet(out / "items.parquet")
-
-
-def _kept_checkpoint(parent: Path | None, step: int) -> Path:
-    folder = checkpoint(parent, step) if parent else None
-    if folder is None or not folder.is_dir():
-        raise AdapterError(
-            f"evaluation asks for the weights after step {step}, which {parent or 'the bare base'} "
-            "did not keep; name the step in its stage's checkpoints"
-        )
-    return folder
-
-
-@contextlib.contextmanager
-def _begun(
-    stage: TrainingStage, base: nn.Module, parent: Path | None, device: torch.device
-) -> Iterator[Attached]:
-    """The base with the stage's trainable weights on it: the parent's, or new ones."""
-    with Attached(base, stage.base.name, stage.lora, stage.seed) as attached:
-        attached.model.to(device)
-        if parent is not None:
-            attached.load(parent)
-        yield attached
-
-
-def _save_checkpoint(attached: Attached, weights: dict[str, Tensor], out: Path, step: int) -> None:
-    folder = checkpoint(out, step)
-    folder.mkdir()
-    attached.write(folder, weights)
-
-
-def _write_records(records: Sequence[StepRecord] | Sequence[RlStepRecord], out: Path) -> None:
-    pl.DataFrame([r.model_dump() for r in records]).write_parquet(out / STEPS_FILE)

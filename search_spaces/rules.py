@@ -12,6 +12,7 @@ from pbb.config import (
     DEMONSTRATED_ARMS,
     INSTRUCTED_ARMS,
     Curriculum,
+    ReinforcingStage,
     TrainConfig,
     WrittenStage,
     unfit_stages,
@@ -26,6 +27,7 @@ from search_spaces.settings import (
     Headline,
     Primary,
     Range,
+    Resources,
     SampledSearch,
     TpeSearch,
 )
@@ -174,6 +176,27 @@ def check_curricula(
                 if reason := unfit_stages(curricula[name], arm):
                     raise at_key(f"curricula.{name}", reason)
         _check_replay(at, grid, train, nuisances)
+
+
+def check_processes(
+    resources: Resources,
+    curricula: Mapping[str, tuple[WrittenStage, ...]],
+    grids: Sequence[FactorGrid],
+) -> None:
+    """What reinforces samples its answers in one process."""
+    if resources.processes_per_worker == 1:
+        return
+    reinforcing = {"retroactive-rl"} | {
+        name
+        for name, stages in curricula.items()
+        if any(isinstance(stage, ReinforcingStage) for stage in stages)
+    }
+    for name in sorted({name for grid in grids for name in grid.curriculum} & reinforcing):
+        raise at_key(
+            "resources.processes_per_worker",
+            f"is {resources.processes_per_worker}, but curriculum {name!r} reinforces, which runs "
+            "in one process; set 1, or run that curriculum in a study of its own",
+        )
 
 
 def _unknown_curriculum(name: str, known: Sequence[str]) -> str:

@@ -104,6 +104,10 @@ class Resources(Frozen):
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0.0
     cohort: Positive = 1
     """Stages that a trainer takes at once, to train side by side on a GPU."""
+    processes_per_worker: Positive = 1
+    """Processes that share each of a trainer's stages, and in equal parts its CPUs and GPUs."""
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """How several processes hold a model: each a copy, or each a part of its weights."""
 
     @model_validator(mode="after")
     def _gpus_can_be_shared(self) -> Self:
@@ -111,6 +115,29 @@ class Resources(Frozen):
         if gpus > 1 and gpus != int(gpus):
             raise at_key(
                 "gpus_per_worker", f"gpus_per_worker = {gpus}: a share below 1, or a whole number"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _processes_have_devices(self) -> Self:
+        count, gpus = self.processes_per_worker, self.gpus_per_worker
+        if count == 1:
+            if self.strategy == "fsdp":
+                raise at_key(
+                    "strategy", "fsdp splits a model over processes; set processes_per_worker"
+                )
+            return self
+        if self.cpus_per_worker < count:
+            raise at_key(
+                "cpus_per_worker",
+                f"cpus_per_worker = {self.cpus_per_worker} is shared by {count} processes "
+                f"(processes_per_worker); set {count} or more",
+            )
+        if gpus % count:
+            raise at_key(
+                "gpus_per_worker",
+                f"gpus_per_worker = {gpus:g} is shared by {count} processes "
+                f"(processes_per_worker), each with whole GPUs; set 0 or a multiple of {count}",
             )
         return self
 

@@ -39,6 +39,7 @@ from search_spaces.rules import (
     check_domain,
     check_headline,
     check_nuisances,
+    check_processes,
     check_search,
     check_size,
 )
@@ -133,16 +134,14 @@ class Study(Frozen):
         check_search(self.search, self.factors, self.nuisances)
         check_nuisances(self.train, self.nuisances)
         check_curricula(self.curricula, self.train, self.nuisances, self.factors)
+        check_processes(self.resources, self.curricula, self.factors)
         if self.tune is not None:
             check_tune(self.tune, self.search, self.factors, self.train, self.nuisances)
         check_headline(self.headline, self.primary, self.factors)
         check_claims(self.claims, self.grids, self.domain_paths, self.headline, self.primary)
         untrained = set(self.response_formats()) - set(self.train_formats())
         if untrained:
-            raise at_key(
-                "train.formats",
-                f"lacks {min(untrained)!r}, which is evaluated; add it",
-            )
+            raise at_key("train.formats", f"lacks {min(untrained)!r}, which is evaluated; add it")
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -97,15 +97,37 @@ def evaluate(
     Each question is decoded by itself in batches of stage.batch_size rows in item order, so a
     result never depends on which other questions were asked.
     """
+    return item_rows(
+        stage, corpus, lambda asked: answered(model, encoder, asked, stage, corpus, device)
+    )
+
+
+def answered(
+    model: nn.Module,
+    encoder: Encoder,
+    asked: Sequence[Item],
+    stage: EvaluateStage,
+    corpus: Corpus,
+    device: torch.device,
+) -> list[str]:
+    """What the model says to items of one question."""
     model.eval()
+    texts: list[str] = []
+    for batch in _batches(asked, stage.batch_size):
+        with autocast(stage.numerics, device):
+            outputs = _decoded(model, encoder, batch, stage, corpus, device)
+        texts += [encoder.decode(ids) for ids in outputs]
+    return texts
+
+
+def item_rows(
+    stage: EvaluateStage, corpus: Corpus, answer: Callable[[Sequence[Item]], Sequence[str]]
+) -> pl.DataFrame:
+    """Rows as `evaluate` gives; answer: called once a question, with its items."""
     rows: list[dict[str, object]] = []
     for question in stage.questions:
         asked = list(items(question, corpus))
-        texts: list[str] = []
-        for batch in _batches(asked, stage.batch_size):
-            with autocast(stage.numerics, device):
-                outputs = _decoded(model, encoder, batch, stage, corpus, device)
-            texts += [encoder.decode(ids) for ids in outputs]
+        texts = answer(asked)
         rows += [_row(item, text, stage, corpus) for item, text in zip(asked, texts, strict=True)]
         rows += _beside(question, asked, texts, stage, corpus)
     schema = {name: ITEM_SCHEMA[name] for name in NEUTRAL_ITEM_COLUMNS}

@@ -5,9 +5,11 @@ rank > 0 is a peft LoRA on every linear layer but the head; rank 0 is a copy of 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -98,14 +100,17 @@ class Attached:
             self._peft = None
 
     def tensors(self) -> dict[str, Tensor]:
-        """The weights that a stage trains, by name, on the CPU."""
+        """The weights that a stage trains, by name, on the CPU.
+
+        Of weights that are sharded over processes, all of these have to ask.
+        """
         if self._peft is not None:
             state = get_peft_model_state_dict(self._peft)
         else:
             state = dict(self.model.state_dict())
             for tied in getattr(self.model, "_tied_weights_keys", None) or {}:
                 state.pop(tied, None)
-        return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        return {name: _whole(tensor.detach()).cpu().contiguous() for name, tensor in state.items()}
 
     def load(self, folder: Path) -> None:
         """Take the weights saved in a folder. Raises AdapterError where names do not match."""
@@ -143,3 +148,26 @@ class Attached:
         described["base_model_name_or_path"] = self._base_name
         described["inference_mode"] = True
         return {k: sorted(v) if isinstance(v, set) else v for k, v in described.items()}
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """A sharded tensor put together; any other as it is."""
+    whole: Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    return whole
+
+
+@contextlib.contextmanager
+def standing(
+    base: nn.Module,
+    base_name: str,
+    lora: Lora,
+    seed: int,
+    folder: Path | None,
+    device: torch.device,
+) -> Iterator[Attached]:
+    """A base with trainable weights on it: those saved in `folder`; new ones where it is null."""
+    with Attached(base, base_name, lora, seed) as attached:
+        attached.model.to(device)
+        if folder is not None:
+            attached.load(folder)
+        yield attached

@@ -32,17 +32,16 @@ def microbatches(
 ) -> list[Microbatch]:
     """Cut a step into microbatches of at most max_tokens padded tokens (one document at least)."""
     lengths = [len(document.ids) for document in documents]
-    return [
-        _microbatch(documents, blocks, pad_id, device) for blocks in groups(lengths, max_tokens)
-    ]
+    return [microbatch(documents, blocks, pad_id, device) for blocks in groups(lengths, max_tokens)]
 
 
-def _microbatch(
+def microbatch(
     documents: Sequence[Encoded],
     blocks: Sequence[Sequence[int]],
     pad_id: int,
     device: torch.device,
 ) -> Microbatch:
+    """Those documents whose places are in `blocks`, laid out so."""
     packed = pack([document.ids for document in documents], blocks, pad_id=pad_id, device=device)
     rows = [documents[i] for i in packed.order]
     before = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -35,15 +35,25 @@ def learning_rate(step: int, recipe: Recipe | RlRecipe) -> float:
     return recipe.peak_lr * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+Clip = Callable[[Iterable[Tensor], float], Tensor]
+"""(parameters, greatest norm) -> the norm of their gradients before they are scaled down to it."""
+
+
 class Optimiser:
     """AdamW with decoupled weight decay; gradients are clipped by their global norm.
 
     A step is `clip`, then `advance`. The state is new: each stage starts its own.
     """
 
-    def __init__(self, trained: Sequence[nn.Parameter], recipe: Recipe | RlRecipe) -> None:
+    def __init__(
+        self,
+        trained: Sequence[nn.Parameter],
+        recipe: Recipe | RlRecipe,
+        clip: Clip = clip_grad_norm_,
+    ) -> None:
         self._trained = trained
         self._recipe = recipe
+        self._clip = clip
         self._adam = torch.optim.AdamW(
             trained,
             lr=recipe.peak_lr,
@@ -54,7 +64,7 @@ class Optimiser:
 
     def clip(self, step: int, loss: float) -> float:
         """Clip the gradients that `loss` left; gives their norm before. Raises Diverged."""
-        grad_norm = float(clip_grad_norm_(self._trained, self._recipe.max_grad_norm))
+        grad_norm = float(self._clip(self._trained, self._recipe.max_grad_norm))
         if not is_finite(loss, grad_norm):
             raise divergence(step, loss, grad_norm, learning_rate(step, self._recipe))
         return grad_norm

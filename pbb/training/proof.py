@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Final
 
 import torch
@@ -51,16 +51,14 @@ class Proof:
         self._after = self._logits(attached.model)
         self._trained = attached.tensors()
 
-    def shift(self, base: nn.Module, folder: Path) -> float:
-        """Largest |logit difference| that the stage made; base: without its weights again.
+    def shift(self, saved: AbstractContextManager[Attached]) -> float:
+        """Largest |logit difference| that the stage made; saved: its folder on the base anew.
 
-        Raises AdapterError where it made none, or where the weights in `folder`, loaded onto the
-        base anew, are not those that were trained.
+        Raises AdapterError where it made none, or where the weights that were saved are not those
+        that were trained.
         """
         role, name = self._stage.role, self._stage.base.name
-        with Attached(base, name, self._stage.lora, seed=0) as fresh:
-            fresh.model.to(self._device)
-            fresh.load(folder)
+        with saved as fresh:
             reloaded = fresh.tensors()  # once: each reading copies every tensor off the device
             same = all(torch.equal(reloaded[n], trained) for n, trained in self._trained.items())
             again = self._logits(fresh.model)

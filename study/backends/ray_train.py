@@ -11,9 +11,10 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from search_spaces.settings import Resources
+from study.backends import ray_team
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
-from study.backends.worker import load_runner, run_cohort
+from study.backends.worker import StageRunner, load_runner, run_cohort, shared_runner
 from study.store import Store
 
 MAX_RESTARTS: Final = 50
@@ -26,16 +27,29 @@ def train_loop(config: dict[str, Any]) -> None:
     """What a worker process does. The runner, and with it the base model, lives as long as it."""
     worker = config["worker"]
     pool = find_pool(config["pool"])
+    if ray_team.follows():
+        ray_team.follow(config["runner"], pool, worker)
+        return
     store = Store(Path(config["root"]))
     runner = None
     while cohort := ray.get(pool.take.remote(worker)):
         try:
-            runner = runner or load_runner(config["runner"])
+            runner = runner or _loaded(config["runner"])
             for planned, outcome in run_cohort(store, runner, cohort):
                 ray.get(pool.complete.remote(worker, planned.fingerprint, outcome))
         except Exception as error:  # a process that raised is not trusted again: Train replaces it
             ray.get(pool.lost.remote(worker, f"{type(error).__name__}: {error}"))
             raise
+    if ray_team.several():
+        ray_team.dismiss()
+
+
+def _loaded(runner: str) -> StageRunner:
+    return (
+        ray_team.Leading(ray_team.load_shared(runner))
+        if ray_team.several()
+        else load_runner(runner)
+    )
 
 
 class Trainers:
@@ -73,15 +87,17 @@ class Trainers:
 
 
 def _trainer(work: Work, name: str, worker: str) -> TorchTrainer:
+    resources = work.study.resources
+    alone = resources.processes_per_worker == 1
     return TorchTrainer(
         train_loop,
         train_loop_config={
             "pool": name,
             "root": str(work.root),
-            "runner": work.runner,
+            "runner": work.runner if alone else shared_runner(work.runner, resources.strategy),
             "worker": worker,
         },
-        scaling_config=_scaling(work.study.resources),
+        scaling_config=_scaling(resources),
         run_config=RunConfig(
             name=worker,
             storage_path=str(work.scratch / "train"),
@@ -91,9 +107,10 @@ def _trainer(work: Work, name: str, worker: str) -> TorchTrainer:
 
 
 def _scaling(resources: Resources) -> ScalingConfig:
-    held = {"CPU": resources.cpus_per_worker - DRIVERS_SHARE}
+    processes = resources.processes_per_worker
+    held = {"CPU": (resources.cpus_per_worker - DRIVERS_SHARE) / processes}
     if resources.gpus_per_worker:
-        held["GPU"] = resources.gpus_per_worker
+        held["GPU"] = resources.gpus_per_worker / processes
     return ScalingConfig(
-        num_workers=1, use_gpu=bool(resources.gpus_per_worker), resources_per_worker=held
+        num_workers=processes, use_gpu=bool(resources.gpus_per_worker), resources_per_worker=held
     )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from pbb.jobs import Job
 from pbb.records import StageOutcome
 from study.plan import PlannedStage
 from study.store import REPRODUCIBLE, Store
 
-ENGINE = "pbb.engine:Engine"
+ENGINE: Final = "pbb.engine:Engine"
 """The runner of real studies."""
+SHARED_ENGINES: Final = {
+    "ddp": "pbb.parallel.engine:replicated",
+    "fsdp": "pbb.parallel.engine:sharded",
+}
+"""What runs them in several processes, by `Resources.strategy`."""
 
 
 class StageRunner(Protocol):
@@ -30,12 +35,20 @@ class StageRunner(Protocol):
 
 
 def load_runner(name: str) -> StageRunner:
-    """Make the runner that `module:Class` names. Raises ValueError for any other text."""
+    """Make the runner that `module:Class` names, or `module:function` makes.
+
+    Raises ValueError for any other text.
+    """
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise ValueError(f"runner = {name!r}: write module:Class, such as {ENGINE!r}")
     runner: StageRunner = getattr(importlib.import_module(module), attribute)()
     return runner
+
+
+def shared_runner(name: str, strategy: str) -> str:
+    """The runner that does in several processes what `name` does in one; its own where none is."""
+    return SHARED_ENGINES[strategy] if name == ENGINE else name
 
 
 def run_cohort(

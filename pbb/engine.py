@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +16,11 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from pbb.answering import answer, answered_if_it_fits, may_answer_together
 from pbb.cohort import Trained, fits, trained_if_it_fits
 from pbb.config import (
     Base,
     EvaluateStage,
-    Lora,
     Numerics,
     RlStage,
     Stage,
@@ -28,9 +28,10 @@ from pbb.config import (
     TrainStage,
 )
 from pbb.corpus import build_corpus
-from pbb.evaluation.items import evaluate
+from pbb.evaluation.cohort_decoding import Resident
+from pbb.evaluation.decoding import Continue, continued
 from pbb.jobs import Job
-from pbb.models.adapters import LORA_FILE, AdapterError, Attached, checkpoint
+from pbb.models.adapters import Attached, checkpoint
 from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
 from pbb.records import RlStepRecord, StageOutcome, Status, StepRecord, TrainSummary
@@ -47,6 +48,11 @@ from pbb.training.rollouts import step_prompts
 STEPS_FILE: Final = "steps.parquet"
 
 
+Together = Callable[[Sequence[Job], nn.Module, Encoder], Sequence[Trained | None] | None]
+"""Runs jobs at once on a base: how each ended, null of an evaluation; or null where that cannot be,
+for lack of memory above all."""
+
+
 class Engine:
     """Runs stages. `device`: a torch device, or `auto` for the GPU where there is one."""
 
@@ -56,6 +62,9 @@ class Engine:
         # cuDNN's attention builds a plan for every new shape, and nearly every batch is one.
         torch.backends.cuda.enable_cudnn_sdp(False)
         self._side_by_side = self.device.type != "cpu"
+        self._resident = Resident(self.device)
+        # On CPU, results keep the bytes that the decoder of one adapter gives them.
+        self._by: Continue = self._resident.continued if self._side_by_side else continued
         self._loaded: tuple[Base, str, nn.Module, Encoder] | None = None
 
     def run(
@@ -77,11 +86,14 @@ class Engine:
         try:
             match stage:
                 case TrainStage():
+                    self._resident.forget()
                     summary = train(stage, model, encoder, parent, out, self.device)
                 case RlStage():
-                    summary = reinforce(stage, model, encoder, parent, out, scratch, self.device)
+                    summary = reinforce(
+                        stage, model, encoder, parent, out, scratch, self.device, self._by
+                    )
                 case EvaluateStage():
-                    answer(stage, model, encoder, parent, out, self.device)
+                    answer(stage, model, encoder, parent, out, self.device, self._by)
         except Diverged as error:
             status, reason = Status.DIVERGED, str(error)
         except NothingToLearn as error:
@@ -99,18 +111,25 @@ class Engine:
     def run_cohort(self, jobs: Sequence[Job]) -> Iterator[StageOutcome]:
         """Run stages into their folders; outcomes in their order, each as `run` tells it.
 
-        Adapters of one base and step shape train side by side on a GPU, where a small step leaves
-        most of it idle. On CPU it is busy with one (a cohort of 8 gained 5% at most), and one after
-        the other each has the bytes that it has alone. A cohort that cannot, for lack of memory
-        above all, is halved.
+        Adapters of one base and step shape train side by side on a GPU, and answer side by side,
+        where a small step leaves most of it idle. On CPU it is busy with one (a cohort of 8 gained
+        5% at most), and one after the other each has the bytes that it has alone. A cohort that
+        cannot, for lack of memory above all, is halved.
         """
-        if not (self._side_by_side and len(jobs) > 1 and fits([job.stage for job in jobs])):
+        asked = [job.stage for job in jobs]
+        if self._side_by_side and len(jobs) > 1 and fits(asked):
+            yield from self._at_once(jobs, self._trained)
+        elif self._side_by_side and len(jobs) > 1 and may_answer_together(jobs):
+            yield from self._at_once(jobs, self._answered)
+        else:
             yield from (self.run(job.stage, job.parent, job.out, job.scratch) for job in jobs)
-            return
+
+    def _at_once(self, jobs: Sequence[Job], run: Together) -> Iterator[StageOutcome]:
+        """Run all jobs together, or each half of them where that cannot be."""
         started = time.perf_counter()
         model, encoder = self._base(jobs[0].stage.base, jobs[0].stage.numerics)
         loaded = time.perf_counter()
-        ends = trained_if_it_fits(jobs, model, encoder, self.device)
+        ends = run(jobs, model, encoder)
         if ends is None:
             half = len(jobs) // 2
             yield from self.run_cohort(jobs[:half])
@@ -120,17 +139,37 @@ class Engine:
         for job, end in zip(jobs, ends, strict=True):
             yield _outcome(job, end, each_s, loaded - started)
 
+    def _trained(
+        self, jobs: Sequence[Job], base: nn.Module, encoder: Encoder
+    ) -> Sequence[Trained] | None:
+        """What the decoder keeps is given up before a cohort is."""
+        ends = trained_if_it_fits(jobs, base, encoder, self.device)
+        if ends is None and self._resident.forget():
+            ends = trained_if_it_fits(jobs, base, encoder, self.device)
+        return ends
+
+    def _answered(
+        self, jobs: Sequence[Job], base: nn.Module, encoder: Encoder
+    ) -> Sequence[None] | None:
+        fitted = answered_if_it_fits(jobs, base, encoder, self._resident)
+        return [None] * len(jobs) if fitted else None
+
     def _base(self, base: Base, numerics: Numerics) -> tuple[nn.Module, Encoder]:
         torch.set_num_threads(numerics.cpu_threads)
         torch.use_deterministic_algorithms(self.device.type == "cpu")
         if self._loaded is None or self._loaded[:2] != (base, numerics.dtype):
+            self._resident.forget()
             self._loaded = None  # frees the old base before the new one is read
             self._loaded = (base, numerics.dtype, *load_base(base, numerics.dtype, self.device))
         return self._loaded[2], self._loaded[3]
 
 
-def _outcome(job: Job, end: Trained, wall_s: float, load_s: float) -> StageOutcome:
-    """Of a stage that a cohort trained; writes its records where it ended well."""
+def _outcome(job: Job, end: Trained | None, wall_s: float, load_s: float) -> StageOutcome:
+    """Of a stage of a cohort; writes the records of one that was trained and ended well."""
+    if end is None:
+        return StageOutcome(
+            status=Status.OK, reason=None, summary=None, wall_s=wall_s, load_s=load_s
+        )
     if end.diverged is None:
         _write_records(end.records, job.out)
     return StageOutcome(
@@ -183,17 +222,19 @@ def reinforce(
     out: Path,
     scratch: Path | None,
     device: torch.device,
+    by: Continue,
 ) -> TrainSummary:
     """Reinforce right answers and save the weights. Raises Diverged, NothingToLearn, AdapterError.
 
     Where it diverges, the last good weights are saved, and the records up to there. scratch: where
-    its state is kept as it goes, and found by a later call; null = nowhere.
+    its state is kept as it goes, and found by a later call; null = nowhere. by: the decoder of
+    answers.
     """
     corpus = build_corpus(stage.corpus)
     probe = [encoder(document) for document in next(step_prompts(stage, corpus))]
     with _begun(stage, base, parent, device) as attached:
         proof = Proof(stage, attached, probe, encoder, device)
-        run = Reinforcement(stage, corpus, attached, encoder, device)
+        run = Reinforcement(stage, corpus, attached, encoder, device, by)
         try:
             _take_steps(run, scratch)
         except Diverged:
@@ -221,42 +262,6 @@ def _save(run: Reinforcement, attached: Attached, out: Path) -> None:
     for step, weights in run.checkpoints.items():
         _save_checkpoint(attached, weights, out, step)
     _write_records(run.records, out)
-
-
-def answer(
-    stage: EvaluateStage,
-    base: nn.Module,
-    encoder: Encoder,
-    parent: Path | None,
-    out: Path,
-    device: torch.device,
-) -> None:
-    """Evaluate the parent's model, or the bare base, and write its item rows.
-
-    Raises AdapterError where the parent did not keep the checkpoint that is asked.
-    """
-    corpus = build_corpus(stage.corpus)
-    if stage.checkpoint is not None:
-        parent = _kept_checkpoint(parent, stage.checkpoint)
-    if parent is None:
-        rows = evaluate(base, encoder, stage, corpus, device)
-    else:
-        lora = Lora.model_validate_json((parent / LORA_FILE).read_text())
-        with Attached(base, stage.base.name, lora, seed=0) as attached:
-            attached.model.to(device)
-            attached.load(parent)
-            rows = evaluate(attached.model, encoder, stage, corpus, device)
-    rows.write_parquet(out / "items.parquet")
-
-
-def _kept_checkpoint(parent: Path | None, step: int) -> Path:
-    folder = checkpoint(parent, step) if parent else None
-    if folder is None or not folder.is_dir():
-        raise AdapterError(
-            f"evaluation asks for the weights after step {step}, which {parent or 'the bare base'} "
-            "did not keep; name the step in its stage's checkpoints"
-        )
-    return folder
 
 
 @contextlib.contextmanager

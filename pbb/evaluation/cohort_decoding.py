@@ -43,10 +43,12 @@ class Resident:
             else MEMORY_BYTES
         )
 
-    def forget(self) -> None:
-        """Free the cache and the recordings."""
+    def forget(self) -> bool:
+        """Free the cache and the recordings; whether there were any."""
+        held = self._grid is not None
         self._grid = None
         self._steps.forget()
+        return held
 
     def continued(
         self,

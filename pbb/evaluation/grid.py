@@ -17,6 +17,8 @@ from pbb.models.packing import ROWS, groups
 
 MOST_TOKENS: Final = 131_072
 """Read at once, of all adapters together."""
+ALIGNED: Final = 16
+"""Slots are a multiple of it where a GPU's attention shall take the bias as it is."""
 
 
 class Grid:
@@ -50,10 +52,11 @@ class Grid:
         columns = len(lengths[0])
         self.used.zero_()
         self.used[:, :columns] = torch.tensor(lengths).to(self.used.device)
-        return self.llama.logits(hidden).unflatten(0, (self.adapters, columns))
+        logits: Tensor = self.llama.logits(hidden).unflatten(0, (self.adapters, columns))
+        return logits
 
     def clear(self) -> None:
-        """Forget all rows: what is not finite would reach others even from slots that are masked."""
+        """Forget all rows: what is not finite would reach others from masked slots too."""
         for cache in (*self._keys, *self._values):
             cache.zero_()
 
@@ -120,7 +123,10 @@ class Grid:
             return within(layer, queries, keys, values)
 
         last = [
-            [adapter * length + place + len(row) - 1 for place, row in zip(places, own, strict=True)]
+            [
+                adapter * length + place + len(row) - 1
+                for place, row in zip(places, own, strict=True)
+            ]
             for adapter, own in enumerate(rows)
         ]
         return self.llama.hidden(
@@ -143,10 +149,11 @@ class Grid:
         used = torch.tensor([begun] * self.adapters)
         tokens, last, used = (t.to(self.tokens.device) for t in (tokens, last, used))
         at_once = max(1, MOST_TOKENS // (self.adapters * width))
+        slots = min(self.slots, -(-(max(begun) + width) // ALIGNED) * ALIGNED)
         found = []
         for start in range(0, len(begun), at_once):
             part = slice(start, min(start + at_once, len(begun)))
-            hidden = self._advanced(tokens[:, part], used[:, part], part, max(begun) + width)
+            hidden = self._advanced(tokens[:, part], used[:, part], part, slots)
             index = last[:, part, None, None].expand(-1, -1, 1, hidden.shape[-1])
             found.append(hidden.gather(2, index)[:, :, 0])
         return torch.cat(found, dim=1).flatten(0, 1)
@@ -170,13 +177,14 @@ class Grid:
             # Heads that share keys are so many queries of one head.
             asked = queries.view(adapters, rows, n, shape.key_heads, shared, shape.head_dim)
             asked = asked.permute(0, 1, 3, 2, 4, 5).reshape(*seen[0].shape[:2], -1, shape.head_dim)
-            found = F.scaled_dot_product_attention(asked, *seen, attn_mask=bias)
+            found = F.scaled_dot_product_attention(asked, seen[0], seen[1], attn_mask=bias)
             found = found.view(adapters, rows, shape.key_heads, n, shared, shape.head_dim)
             return found.permute(0, 1, 3, 2, 4, 5).reshape(adapters, rows * n, -1)
 
         everyone = torch.arange(tokens.numel(), device=used.device).view(adapters, -1)
         hidden = self.llama.hidden(tokens.flatten(1), places.flatten(1), attend, everyone)
-        return hidden.unflatten(1, (rows, n))
+        each: Tensor = hidden.unflatten(1, (rows, n))
+        return each
 
     def _bias(self, places: Tensor, slots: int) -> Tensor:
         """(adapters, columns x key heads, n, 1, slots): -inf at slots after each token's place.

@@ -74,6 +74,11 @@ class Stack:
         found = torch.autograd.grad(loss, list(self._parameters.values()))
         self.gradients.add_(torch.cat([each.flatten(1) for each in found], dim=1))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """peft's, of each adapter's weights."""
+        return tuple(self._parameters)
+
     @torch.no_grad()
     def put(self, adapter: int, tensors: Mapping[str, Tensor]) -> None:
         """Take an adapter's weights, by peft's names."""

@@ -62,9 +62,11 @@ def alone(
         attached.model.to(next(model.parameters()).dtype)
         for name, parameter in attached.model.named_parameters():
             if "lora_" in name:
-                parameter.data = weights[
-                    "base_model.model." + name.replace(".default.", ".")
-                ].clone().to(parameter)
+                parameter.data = (
+                    weights["base_model.model." + name.replace(".default.", ".")]
+                    .clone()
+                    .to(parameter)
+                )
         return [
             continued(
                 attached.model,
@@ -96,8 +98,9 @@ PROMPTS = {
 }
 
 
-@pytest.mark.parametrize("columns", [16, 5])
-@pytest.mark.parametrize("asked", PROMPTS)
+@pytest.mark.parametrize(
+    ("asked", "columns"), [("of all lengths", 5), ("begun alike", 16), ("asked again", 7)]
+)
 def test_each_adapter_says_what_it_says_alone(asked: str, columns: int) -> None:
     """In float64, where no two tokens are as likely: several waves, early ends, shared heads."""
     model = doubled(a_model(num_key_value_heads=2))
@@ -106,10 +109,13 @@ def test_each_adapter_says_what_it_says_alone(asked: str, columns: int) -> None:
     resident = Resident(CPU)
     found = resident.together(stacked(model, weights), own, ending, columns=columns, **ENDS)
     first = 0
-    for lora, tensors, given, said in zip(LORAS, weights, own, found, strict=True):
-        choose: Choice = lambda logits, step, rows, n=first: ending(logits, step, rows + n)  # noqa: E731
-        assert said == alone(model, lora, tensors, given, choose)
-        first += len(given)
+    for lora, tensors, own_prompts, said in zip(LORAS, weights, own, found, strict=True):
+
+        def choose(logits: Tensor, step: int, rows: Tensor, n: int = first) -> Tensor:
+            return ending(logits, step, rows + n)
+
+        assert said == alone(model, lora, tensors, own_prompts, choose)
+        first += len(own_prompts)
     assert len({tuple(row) for own in found for row in own}) > 30
 
 
@@ -137,9 +143,9 @@ def test_what_is_resident_reads_the_adapters_of_the_call() -> None:
     weights, prompts = adapters(model), PROMPTS["of all lengths"]
     resident = Resident(CPU)
 
-    def said(loras: Sequence[Lora], order: Sequence[int], given: Any) -> Any:
+    def said(loras: Sequence[Lora], order: Sequence[int], asked: Any) -> Any:
         llama = stacked(model, [weights[i] for i in order], loras)
-        return resident.together(llama, [given] * len(order), greedy_choice, columns=16, **ENDS)
+        return resident.together(llama, [asked] * len(order), greedy_choice, columns=16, **ENDS)
 
     low, other, high = LORAS
     first = said([low, other], [0, 1], prompts)
@@ -170,9 +176,9 @@ def test_nothing_of_one_reaches_another() -> None:
         return greedy_choice(logits, step, rows)
 
     runs = []
-    for given in (weights, [weights[0], broken, weights[2]], weights):
+    for three in (weights, [weights[0], broken, weights[2]], weights):
         seen.clear()
-        resident.together(stacked(model, given), prompts, watched, columns=16, **ENDS)
+        resident.together(stacked(model, three), prompts, watched, columns=16, **ENDS)
         runs.append(list(seen))
     assert all(bool(t.isfinite().all()) for t in runs[1])
     for run in runs[1:]:
@@ -261,22 +267,23 @@ def test_a_gpu_decodes_as_the_cpu_does() -> None:
 
 
 @given(
-    st.lists(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), max_size=12), min_size=1)
-    .filter(lambda given: any(given)),
+    st.lists(
+        st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), max_size=12), min_size=1
+    ).filter(any),
     st.integers(1, 9),
 )
-def test_waves_hold_every_prompt_once(given_: list[list[list[int]]], columns: int) -> None:
-    flat = [prompt for own in given_ for prompt in own]
+def test_waves_hold_every_prompt_once(asked: list[list[list[int]]], columns: int) -> None:
+    flat = [prompt for own in asked for prompt in own]
     seen: dict[int, Sequence[int]] = {}
-    for wave in waves(given_, columns):
+    for wave in waves(asked, columns):
         assert len(wave.numbers[0]) <= columns
         for adapter, (prompts, numbers) in enumerate(zip(wave.prompts, wave.numbers, strict=True)):
             for prompt, number in zip(prompts, numbers, strict=True):
                 if number != NOBODY:
                     assert number not in seen
                     seen[number] = prompt
-                    start = sum(map(len, given_[:adapter]))
-                    assert 0 <= number - start < len(given_[adapter])
+                    start = sum(map(len, asked[:adapter]))
+                    assert 0 <= number - start < len(asked[adapter])
         for each in beginnings(wave, 10**6):
             for own in wave.prompts:
                 heads = {tuple(own[i][: each.length]) for i in each.columns}

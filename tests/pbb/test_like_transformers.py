@@ -37,7 +37,7 @@ DOMAINS: Final[dict[str, DomainConfig]] = {
 NEAR: Final = 1e-4
 """Between the reference's two best logits: nearer than this, rounding may choose either."""
 MOST_NEAR_SHARE: Final = 0.005
-NEW_TOKENS: Final = 96
+NEW_TOKENS: Final = 64
 BATCH: Final = 64
 
 Answerer = Callable[[nn.Module, Encoder, Sequence[Sequence[int]]], list[list[int]]]

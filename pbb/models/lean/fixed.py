@@ -55,7 +55,14 @@ def has_frozen_base(llama: Llama) -> bool:
 def fixed(llama: Llama) -> Llama:
     """The same function without gradient, of a Llama with a frozen base."""
     layers = [
-        replace(layer, **{name: _fixed(getattr(layer, name)) for name in PROJECTIONS})
+        Layer(
+            layer.norm_in,
+            _fixed(layer.qkv),
+            _fixed(layer.out),
+            layer.norm_mlp,
+            _fixed(layer.gate_up),
+            _fixed(layer.down),
+        )
         for layer in llama.layers
     ]
     return replace(llama, layers=tuple(layers))
@@ -107,5 +114,3 @@ def adapters_of(llama: Llama) -> int:
     qkv = llama.layers[0].qkv
     assert isinstance(qkv, Fixed)
     return len(qkv.downs)
-
-

@@ -144,3 +144,19 @@ def test_an_adapter_that_does_not_fit_is_refused(tmp_path: Path, parents: list[P
     assert llama is not None
     with pytest.raises(AdapterError, match="1 tensors missing"):
         answer_together(asked, llama, encoder, Resident(CPU))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_answers_side_by_side_as_the_cpu_does_alone(
+    tmp_path: Path, parents: list[Path]
+) -> None:
+    """float32: all but a few rows, where two tokens are as good as equally likely."""
+    there, here = (jobs(tmp_path / name, mixed(parents)) for name in ("a", "b"))
+    outcomes = list(Engine("cuda").run_cohort(there))
+    assert [outcome.status for outcome in outcomes] == [Status.OK] * len(there)
+    list(Engine("cpu").run_cohort(here))
+    same = [
+        (rows(ours)["output"] == rows(theirs)["output"]).mean()
+        for ours, theirs in zip(there, here, strict=True)
+    ]
+    assert min(same) > 0.97, same

@@ -1,4 +1,4 @@
-"""Adapters decoded side by side: each says what it says alone, one by one."""
+"""Adapters decoded side by side: each says what it says alone."""
 
 from __future__ import annotations
 
@@ -57,27 +57,14 @@ def stacked(
 def alone(
     model: nn.Module, lora: Lora, weights: dict[str, Tensor], prompts: Any, choose: Choice
 ) -> list[list[int]]:
-    """By the decoder of one adapter, one prompt after the other."""
+    """By the decoder of one adapter, which says what transformers says (test_like_transformers)."""
     with Attached(model, "b", lora, seed=0) as attached:
         attached.model.to(next(model.parameters()).dtype)
         for name, parameter in attached.model.named_parameters():
             if "lora_" in name:
-                parameter.data = (
-                    weights["base_model.model." + name.replace(".default.", ".")]
-                    .clone()
-                    .to(parameter)
-                )
-        return [
-            continued(
-                attached.model,
-                [prompt],
-                lambda logits, step, rows, i=i: choose(logits, step, rows + i),
-                pad_id=0,
-                device=CPU,
-                **ENDS,
-            )[0]
-            for i, prompt in enumerate(prompts)
-        ]
+                saved = weights["base_model.model." + name.replace(".default.", ".")]
+                parameter.data = saved.clone().to(parameter)
+        return continued(attached.model, prompts, choose, pad_id=0, device=CPU, **ENDS)
 
 
 def ending(logits: Tensor, step: int, rows: Tensor) -> Tensor:

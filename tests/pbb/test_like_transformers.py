@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -20,7 +21,8 @@ from pbb.domains.configs import (
     GrammarsConfig,
 )
 from pbb.domains.domain import DomainConfig
-from pbb.evaluation.decoding import greedy
+from pbb.evaluation.cohort_decoding import Resident
+from pbb.evaluation.decoding import Continue, continued, greedy
 from pbb.evaluation.items import items
 from pbb.models.adapters import Attached
 from pbb.models.encoding import Encoder
@@ -39,8 +41,6 @@ NEAR: Final = 1e-4
 MOST_NEAR_SHARE: Final = 0.005
 NEW_TOKENS: Final = 64
 BATCH: Final = 64
-
-Answerer = Callable[[nn.Module, Encoder, Sequence[Sequence[int]]], list[list[int]]]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def asked(domain: str, encoder: Encoder, count: int) -> list[tuple[int, ...]]:
 def reference(model: Any, encoder: Encoder, prompt: Sequence[int]) -> Reference:
     """transformers' own generate, one prompt, its own cache."""
     found = model.generate(
-        torch.tensor([prompt]),
-        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        torch.tensor([prompt], device=model.device),
+        attention_mask=torch.ones(1, len(prompt), dtype=torch.long, device=model.device),
         max_new_tokens=NEW_TOKENS,
         do_sample=False,
         use_cache=True,
@@ -91,25 +91,26 @@ def reference(model: Any, encoder: Encoder, prompt: Sequence[int]) -> Reference:
 
 
 def in_batches(
-    model: nn.Module, encoder: Encoder, prompts: Sequence[Sequence[int]]
+    model: Any, encoder: Encoder, prompts: Sequence[Sequence[int]], by: Continue
 ) -> list[list[int]]:
-    ends: Any = {"pad_id": encoder.pad_id, "eos_id": encoder.eos_id, "device": CPU}
+    ends: Any = {"pad_id": encoder.pad_id, "eos_id": encoder.eos_id, "device": model.device}
     cut = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
     return [
         answer
         for batch in cut
-        for answer in greedy(model, batch, max_new_tokens=NEW_TOKENS, **ends)
+        for answer in greedy(model, batch, max_new_tokens=NEW_TOKENS, by=by, **ends)
     ]
 
 
-@pytest.fixture
-def adapted() -> Iterator[tuple[nn.Module, Encoder]]:
+@contextmanager
+def adapted(device: torch.device) -> Iterator[tuple[nn.Module, Encoder]]:
     """A base with an adapter that changes what it says, and leaves it able to say things."""
-    base, encoder = load_base(resolve("nano-xs"), "float32", CPU)
+    base, encoder = load_base(resolve("nano-xs"), "float32", device)
     with Attached(base, "b", Lora(rank=8), seed=0) as attached:
         for name, weight in attached.model.named_parameters():
             if "lora_B" in name:
                 nn.init.normal_(weight, std=0.01)
+        attached.model.to(device)
         yield attached.model, encoder
 
 
@@ -124,30 +125,35 @@ def departures(found: Sequence[Sequence[int]], wanted: Sequence[Reference]) -> d
     return apart
 
 
-def check(domain: str, count: int, model: nn.Module, encoder: Encoder, answer: Answerer) -> None:
-    prompts = asked(domain, encoder, count)
-    assert len(prompts) == count
-    wanted = [reference(model, encoder, prompt) for prompt in prompts]
-    apart = departures(answer(model, encoder, prompts), wanted)
-    print(f"{domain}: {len(apart)} of {count} items part where logits are near: {apart}")
-    assert all(gap < NEAR for gap in apart.values()), apart
-    assert len(apart) <= MOST_NEAR_SHARE * count, apart
+def check(domain: str, count: int, device: torch.device) -> None:
+    """By the decoder of one adapter, and by the one that takes several."""
+    with adapted(device) as (model, encoder):
+        prompts = asked(domain, encoder, count)
+        assert len(prompts) == count
+        wanted = [reference(model, encoder, prompt) for prompt in prompts]
+        for by in (continued, Resident(device).continued):
+            apart = departures(in_batches(model, encoder, prompts, by), wanted)
+            print(f"{domain}: {len(apart)} of {count} items part, by {by.__qualname__}: {apart}")
+            assert all(gap < NEAR for gap in apart.values()), apart
+            assert len(apart) <= MOST_NEAR_SHARE * count, apart
     assert sum(len(each.answer) for each in wanted) > 4 * count
     assert len({tuple(each.answer) for each in wanted}) > count // 8
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_a_few_items_are_answered_as_transformers_answers_them(
-    domain: str, adapted: tuple[nn.Module, Encoder]
-) -> None:
-    check(domain, 24, *adapted, in_batches)
+def test_a_few_items_are_answered_as_transformers_answers_them(domain: str) -> None:
+    check(domain, 24, CPU)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_500_items_are_answered_as_transformers_answers_them(
-    domain: str, adapted: tuple[nn.Module, Encoder]
-) -> None:
+def test_500_items_are_answered_as_transformers_answers_them(domain: str) -> None:
     """Greedily in every domain: where answers are sampled, the same logits are drawn from."""
-    check(domain, 500, *adapted, in_batches)
+    check(domain, 500, CPU)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_gpu_answers_as_transformers_does_there(domain: str) -> None:
+    check(domain, 24, torch.device("cuda"))

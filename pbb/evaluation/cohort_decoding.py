@@ -20,6 +20,8 @@ from pbb.models.lean.reading import lean_llama
 
 CHECK_EVERY: Final = 8
 """Tokens between looks at how many rows go on, for which the device must come to rest."""
+FEW: Final = 8
+"""Columns that are not made fewer."""
 SLOTS: Final = 64
 """Of the cache, those in use are looked at in multiples of it, so that few shapes are met."""
 MEMORY_SHARE: Final = 0.35
@@ -186,13 +188,13 @@ def _multiple(count: int, of: int) -> int:
 
 
 def _roomy(columns: int) -> int:
-    """The least of few sizes that holds so many: four to a doubling, from 8 on."""
-    return _multiple(columns, max(8, 2 ** math.ceil(math.log2(columns)) // 8))
+    """The least of few sizes that holds so many: four to a doubling, from FEW on."""
+    return _multiple(columns, max(FEW, 2 ** math.ceil(math.log2(columns)) // 8))
 
 
 def _halved(columns: int, left: int) -> int:
-    """The least that halving leaves and that holds those left."""
-    while columns > 1 and -(-columns // 2) >= left:
+    """The least that halving leaves and that holds those left; few are as fast as fewer."""
+    while columns > FEW and -(-columns // 2) >= left:
         columns = -(-columns // 2)
     return columns
 

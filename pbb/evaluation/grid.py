@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate, islice
 from typing import Final
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -210,14 +211,14 @@ def _laid_out(
     length: int,
 ) -> tuple[Tensor, Tensor]:
     """tokens and positions (adapters, length)."""
-    tokens = torch.zeros(len(rows), length, dtype=torch.long)
+    tokens = np.zeros((len(rows), length), dtype=np.int64)
     for own, into in zip(rows, tokens, strict=True):
         for row, place in zip(own, places, strict=True):
-            into[place : place + len(row)] = torch.tensor(row)
-    each = [torch.arange(width).repeat(size) for size, width in shapes]
-    filled = sum(size * width for size, width in shapes)
-    positions = torch.cat([*each, torch.zeros(length - filled, dtype=torch.long)])
-    return tokens, positions.expand(len(rows), -1)
+            into[place : place + len(row)] = row
+    positions = np.zeros(length, dtype=np.int64)
+    within = [np.tile(np.arange(width), size) for size, width in shapes]
+    positions[: sum(map(len, within))] = np.concatenate(within)
+    return torch.from_numpy(tokens), torch.from_numpy(positions).expand(len(rows), -1)
 
 
 def _repeated(members: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Final
 
 Prompt = Sequence[int]
+Ids = tuple[int, ...]
 
 NOBODY: Final = -1
 """The number of a place in a wave that no prompt takes: an adapter has fewer than another."""
@@ -28,14 +29,14 @@ class Wave:
     other.
     """
 
-    prompts: tuple[tuple[Prompt, ...], ...]
+    prompts: tuple[tuple[Ids, ...], ...]
     numbers: tuple[tuple[int, ...], ...]
 
     @property
     def longest(self) -> int:
         return max(len(prompt) for row in self.prompts for prompt in row)
 
-    def column(self, index: int) -> list[Prompt]:
+    def column(self, index: int) -> list[Ids]:
         """Every adapter's prompt there."""
         return [row[index] for row in self.prompts]
 
@@ -67,7 +68,9 @@ def waves(prompts: Sequence[Sequence[Prompt]], columns: int) -> Iterator[Wave]:
         )
 
 
-def _filled(column: Sequence[tuple[Prompt, int] | None]) -> list[tuple[Prompt, int]]:
+def _filled(
+    column: Sequence[tuple[Ids, int] | None],
+) -> list[tuple[Ids, int]]:
     anyone = next(place for place in column if place is not None)
     return [(anyone[0], NOBODY) if place is None else place for place in column]
 
@@ -96,12 +99,12 @@ def beginnings(wave: Wave, slots: int) -> list[Beginning]:
     return found if read <= WORTH_SHARE * whole and least > 0 and most + rest <= slots else []
 
 
-def _are_like(column: Sequence[Prompt], other: Sequence[Prompt]) -> bool:
+def _are_like(column: Sequence[Ids], other: Sequence[Ids]) -> bool:
     longest = max(map(len, (*column, *other)))
     return _common(column, other) >= LIKE_SHARE * longest
 
 
-def _beginning(columns: Sequence[Sequence[Prompt]], members: range) -> Beginning:
+def _beginning(columns: Sequence[Sequence[Ids]], members: range) -> Beginning:
     first = columns[members[0]]
     length = min(len(prompt) - 1 for i in members for prompt in columns[i])
     for i in members:
@@ -109,11 +112,18 @@ def _beginning(columns: Sequence[Sequence[Prompt]], members: range) -> Beginning
     return Beginning(tuple(members), length)
 
 
-def _common(column: Sequence[Prompt], other: Sequence[Prompt]) -> int:
+def _common(column: Sequence[Ids], other: Sequence[Ids]) -> int:
     """Tokens in which both begin alike, of the adapter where they are fewest."""
-    return min(_alike(*pair) for pair in zip(column, other, strict=True))
+    return min(_alike(*pair) for pair in set(zip(column, other, strict=True)))
 
 
-def _alike(one: Prompt, other: Prompt) -> int:
-    shorter = min(len(one), len(other))
-    return next((i for i in range(shorter) if one[i] != other[i]), shorter)
+def _alike(one: Ids, other: Ids) -> int:
+    """By halving, since whole stretches are compared faster than token by token."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[least:middle] == other[least:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return least

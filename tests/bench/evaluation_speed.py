@@ -37,10 +37,13 @@ from pbb.models.stacked import Stack
 from tests.bench.train_speed import QUARTILES, SETTINGS, TARGET_SHARE, Bench, Setting
 
 EOS: Final = 0
-BATCHES: Final = {"cpu": (32, 128), "cuda": (128, 512, 2048)}
+ITEMS: Final = {"cpu": 512, "cuda": 2048}
+"""Asked of each adapter."""
+BATCHES: Final = {"cpu": (32, 128), "cuda": (1024, 2048)}
 """That generate is tried with."""
-COLUMNS: Final = 256
-"""Of one adapter's prompts, decoded together; a study's own number."""
+COLUMNS: Final = {"cpu": (256,), "cuda": (256, 1024)}
+"""Of an adapter by itself, that ours is tried with; side by side it has the first."""
+COHORTS: Final = {"cpu": (4,), "cuda": (4, 16)}
 
 
 @dataclass(frozen=True)
@@ -118,12 +121,12 @@ def by_generate(bench: Bench, given: Asked, batch: int) -> float:
         return bench.seconds() - began
 
 
-def ours_alone(bench: Bench, given: Asked, by: Continue) -> float:
+def ours_alone(bench: Bench, given: Asked, by: Continue, columns: int) -> float:
     """One adapter, a batch of items after the other, as an evaluation stage by itself."""
     with _one_adapter(bench) as model:
         began = bench.seconds()
-        for start in range(0, len(given.prompts), COLUMNS):
-            part = slice(start, start + COLUMNS)
+        for start in range(0, len(given.prompts), columns):
+            part = slice(start, start + columns)
             batch = Asked(given.prompts[part], given.lengths[part])
             with autocast(bench.setting.numerics, bench.device):
                 answers = by(
@@ -139,7 +142,9 @@ def ours_alone(bench: Bench, given: Asked, by: Continue) -> float:
         return bench.seconds() - began
 
 
-def ours_together(bench: Bench, given: Asked, resident: Resident, adapters: int) -> float:
+def ours_together(
+    bench: Bench, given: Asked, resident: Resident, adapters: int, columns: int
+) -> float:
     """Several adapters, each asked everything."""
     llama = lean_llama(bench.base)
     assert llama is not None
@@ -149,7 +154,7 @@ def ours_together(bench: Bench, given: Asked, resident: Resident, adapters: int)
         stack.llama,
         [given.prompts] * adapters,
         given.ending(bench.device),
-        columns=COLUMNS,
+        columns=columns,
         eos_id=EOS,
         max_new_tokens=given.most_new,
     )
@@ -176,7 +181,7 @@ class Vllm:
             dtype=bench.setting.numerics.dtype,
             enable_lora=True,
             max_lora_rank=max(8, bench.rank),
-            gpu_memory_utilization=0.4,
+            gpu_memory_utilization=0.25,
             max_model_len=512,
         )
         self._adapter = LoRARequest("adapter", 1, str(folder / "adapter"))
@@ -218,22 +223,31 @@ class Contender:
 
 def contenders(bench: Bench, given: Asked, cohorts: Sequence[int]) -> list[Contender]:
     """All that are there to be measured."""
-    cuda = bench.device.type == "cuda"
+    kind = bench.device.type
     found = [
         Contender("generate + peft", 1, size, lambda size=size: by_generate(bench, given, size))
-        for size in BATCHES[bench.device.type]
+        for size in BATCHES[kind]
     ]
-    resident = Resident(bench.device)
-    by = resident.continued if cuda else continued  # as the engine chooses
-    found.append(Contender("ours, one adapter", 1, COLUMNS, lambda: ours_alone(bench, given, by)))
+    for columns in COLUMNS[kind]:
+        # As the engine chooses.
+        by = Resident(bench.device).continued if kind == "cuda" else continued
+        found.append(
+            Contender(
+                "ours, one adapter",
+                1,
+                columns,
+                lambda by=by, columns=columns: ours_alone(bench, given, by, columns),
+            )
+        )
+    columns = COLUMNS[kind][0]
     for size in cohorts:
-        side_by_side = Resident(bench.device)
+        own = Resident(bench.device)
         found.append(
             Contender(
                 f"ours, {size} side by side",
                 size,
-                COLUMNS,
-                lambda size=size, own=side_by_side: ours_together(bench, given, own, size),
+                columns,
+                lambda own=own, size=size: ours_together(bench, given, own, size, columns),
             )
         )
     return found
@@ -280,6 +294,14 @@ def _row(
     }
 
 
+def profile(contender: Contender) -> str:
+    """Where its time goes, as torch's profiler tells it."""
+    with torch.profiler.profile() as seen:
+        contender.run()
+    by = "device_time_total" if torch.cuda.is_available() else "cpu_time_total"
+    return f"{contender.kind}\n{seen.key_averages().table(sort_by=by, row_limit=40)}\n"
+
+
 def absent() -> list[str]:
     """Contenders that are not there to be measured."""
     return [name for name in ("vllm",) if importlib.util.find_spec(name) is None]
@@ -307,23 +329,27 @@ def main() -> None:
     parser.add_argument("--device", choices=SETTINGS, default="cpu")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--items", type=int, help="of each adapter; 128 on CPU, 1024 on a GPU")
-    parser.add_argument("--cohorts", type=int, nargs="*", default=[4, 16])
+    parser.add_argument("--items", type=int, help="asked of each adapter")
+    parser.add_argument("--cohorts", type=int, nargs="*")
+    parser.add_argument("--profile", type=Path, help="where the last contender's kernels go")
     parser.add_argument("--json", type=Path, default=Path("evaluation_speed.json"))
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.backends.cuda.enable_cudnn_sdp(False)  # as the engine does
     setting = SETTINGS[args.device]
-    items = args.items or {"cpu": 128, "cuda": 1024}[args.device]
+    items = args.items or ITEMS[args.device]
     bench = Bench(setting, torch.device(args.device), args.rank, steps=0, adapters=1)
     given = asked(setting, items)
-    found = contenders(bench, given, args.cohorts)
+    found = contenders(bench, given, args.cohorts or COHORTS[args.device])
+    ours = found[-1]
     startup_s = None
     if not absent() and args.device == "cuda":
         vllm = Vllm(bench, given)
         startup_s = round(vllm.startup_s, 1)
         found.append(Contender("vLLM, one adapter", 1, items, vllm))
     rows = measured(bench, given, found, args.rounds)
+    if args.profile:
+        args.profile.write_text(profile(ours))
     about = {
         "model": setting.name,
         "device": torch.cuda.get_device_name() if args.device == "cuda" else "cpu, one thread",

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pbb.config import Lora
 from pbb.evaluation.cohort_decoding import Resident
@@ -201,6 +202,41 @@ def test_a_step_may_be_repeated_and_few_shapes_are_met() -> None:
     once = Resident(CPU).together(llama, prompts, ending, columns=60, **ENDS)
     assert Resident(CPU, twice).together(llama, prompts, ending, columns=60, **ENDS) == once
     assert len(twice.keys) == NEW - 1 and len(set(twice.keys)) <= 6
+
+
+class Watched(TorchDispatchMode):
+    """Notes every operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_asks_nothing_of_the_host_and_brings_nothing_from_it() -> None:
+    """What cannot be recorded: numbers read, shapes that depend on them, constants copied over."""
+
+    class Spy(AsTheyAre):
+        def __init__(self) -> None:
+            self.seen: set[str] = set()
+            self.results: set[int] = set()
+
+        def __call__(self, key: Hashable, step: Any) -> Tensor:
+            with Watched() as watched:
+                result: Tensor = step()
+            self.seen |= watched.seen
+            self.results.add(result.data_ptr())
+            return result
+
+    spy, model = Spy(), a_model(num_key_value_heads=2)
+    llama, prompts = stacked(model, adapters(model)), [PROMPTS["of all lengths"]] * 3
+    Resident(CPU, spy).together(llama, prompts, ending, columns=16, **ENDS)
+    assert {"mm", "baddbmm_", "scatter_"} <= spy.seen
+    assert not spy.seen & {"_local_scalar_dense", "nonzero", "lift_fresh", "index", "index_put_"}
+    assert len(spy.results) == 1  # in memory that the recording was given
 
 
 # --- on a GPU

@@ -40,7 +40,7 @@ ASKED: Any = {"response_formats": ("direct", "cot"), "acquisition_programs": 1, 
 
 
 def evaluation(**changes: Any) -> EvaluateStage:
-    asked = {**ASKED, "max_new_tokens": 24, "batch_size": 16, **changes.pop("evaluate", {})}
+    asked = {**ASKED, "max_new_tokens": 12, "batch_size": 16, **changes.pop("evaluate", {})}
     stage = compile_run(run(evaluate=asked, **changes), resolve("nano-xs"))[-1]
     assert isinstance(stage, EvaluateStage)
     return stage
@@ -123,7 +123,7 @@ def test_a_cohort_that_exhausts_the_memory_is_halved_and_loses_nothing(
 
 def test_what_may_be_answered_together(tmp_path: Path, parents: list[Path]) -> None:
     first = (evaluation(), parents[0])
-    other_shape = evaluation(evaluate={"max_new_tokens": 25})
+    other_shape = evaluation(evaluate={"max_new_tokens": 13})
     kept = evaluation().model_copy(update={"checkpoint": 3})
     assert may_answer_together(jobs(tmp_path / "1", [first, (evaluation(), None)]))
     assert not may_answer_together(jobs(tmp_path / "2", [first, (other_shape, parents[0])]))

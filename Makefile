@@ -1,5 +1,6 @@
 # Each target makes the .venv it needs. Choose the interpreter with PYTHON=python3.12 make ...
 PYTHON ?= python3
+DEVICE ?= cpu
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -30,8 +31,9 @@ findings: .venv/runtime.stamp  ## F1 to F12 on the nano ladder; verdicts go into
 simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover; 6 minutes
 	$(BIN)/python -m analysis.simulation_page docs
 
-bench: .venv/dev.stamp  ## tokens/s of training against Trainer with peft; BENCH="--device cuda" on a GPU
-	$(BIN)/python -m tests.bench.train_speed $(BENCH)
+bench: .venv/dev.stamp  ## training against Trainer with peft, answering against generate; DEVICE=cuda on a GPU
+	$(BIN)/python -m tests.bench.train_speed --device $(DEVICE) $(BENCH)
+	$(BIN)/python -m tests.bench.evaluation_speed --device $(DEVICE) $(BENCH_EVALUATION)
 
 bench-analysis: .venv/dev.stamp  ## item rows to rates, 10^8 of them: seconds and memory; 6 minutes, 2 GB of disk
 	$(BIN)/python -m tests.bench.analysis_speed

@@ -1,4 +1,4 @@
-"""One stage by itself, in one process: trained, reinforced or evaluated on a base."""
+"""One stage of training by itself, in one process: read or reinforced."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pbb.config import EvaluateStage, RlStage, TrainingStage, TrainStage
+from pbb.config import RlStage, TrainingStage, TrainStage
 from pbb.corpus import build_corpus
-from pbb.evaluation.items import evaluate
+from pbb.evaluation.decoding import Continue
 from pbb.models.adapters import Attached, standing
 from pbb.models.encoding import Encoder
 from pbb.records import StepRecord, TrainSummary
 from pbb.sampling import step_documents
-from pbb.stage_files import (
-    ITEMS_FILE,
-    evaluated_folder,
-    save_checkpoint,
-    saved_lora,
-    write_records,
-)
+from pbb.stage_files import save_checkpoint, write_records
 from pbb.training.effort import Effort
 from pbb.training.feed import Feed
 from pbb.training.loop import train_steps
@@ -74,17 +68,19 @@ def reinforce(
     out: Path,
     scratch: Path | None,
     device: torch.device,
+    by: Continue,
 ) -> TrainSummary:
     """Reinforce right answers and save the weights. Raises Diverged, NothingToLearn, AdapterError.
 
     Where it diverges, the last good weights are saved, and the records up to there. scratch: where
-    its state is kept as it goes, and found by a later call; null = nowhere.
+    its state is kept as it goes, and found by a later call; null = nowhere. by: the decoder of
+    answers.
     """
     corpus = build_corpus(stage.corpus)
     probe = [encoder(document) for document in next(step_prompts(stage, corpus))]
     with _begun(stage, base, parent, device) as attached:
         proof = Proof(stage, attached, probe, encoder, device)
-        run = Reinforcement(stage, corpus, attached, encoder, device)
+        run = Reinforcement(stage, corpus, attached, encoder, device, by)
         try:
             _take_steps(run, scratch)
         except Diverged:
@@ -112,29 +108,6 @@ def _save(run: Reinforcement, attached: Attached, out: Path) -> None:
     for step, weights in run.checkpoints.items():
         save_checkpoint(attached, weights, out, step)
     write_records(run.records, out)
-
-
-def answer(
-    stage: EvaluateStage,
-    base: nn.Module,
-    encoder: Encoder,
-    parent: Path | None,
-    out: Path,
-    device: torch.device,
-) -> None:
-    """Evaluate the parent's model, or the bare base, and write its item rows.
-
-    Raises AdapterError where the parent did not keep the checkpoint that is asked.
-    """
-    corpus = build_corpus(stage.corpus)
-    folder = evaluated_folder(stage, parent)
-    if folder is None:
-        rows = evaluate(base, encoder, stage, corpus, device)
-    else:
-        lora = saved_lora(folder)
-        with standing(base, stage.base.name, lora, 0, folder, device) as attached:
-            rows = evaluate(attached.model, encoder, stage, corpus, device)
-    rows.write_parquet(out / ITEMS_FILE)
 
 
 def _begun(

@@ -12,9 +12,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pbb.alone import answer, reinforce, train
+from pbb.alone import reinforce, train
+from pbb.answering import answer, answered_if_it_fits, may_answer_together
 from pbb.cohort import Trained, fits, side_by_side, trained_if_it_fits
 from pbb.config import Base, EvaluateStage, Numerics, RlStage, Stage, TrainStage
+from pbb.evaluation.cohort_decoding import Resident
+from pbb.evaluation.decoding import Continue, continued
 from pbb.jobs import Job
 from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
@@ -23,6 +26,10 @@ from pbb.stage_files import write_records
 from pbb.training.optimiser import Diverged
 from pbb.training.reinforcement import NothingToLearn
 
+Together = Callable[[Sequence[Job], nn.Module, Encoder], Sequence[Trained | None] | None]
+"""Runs jobs at once on a base: how each ended, null of an evaluation; or null where that cannot be,
+for lack of memory above all."""
+
 
 class Engine:
     """Runs stages. `device`: a torch device, or `auto` for the GPU where there is one."""
@@ -30,6 +37,9 @@ class Engine:
     def __init__(self, device: str = "auto") -> None:
         self.device = chosen_device(device)
         self._side_by_side = self.device.type != "cpu"
+        self._resident = Resident(self.device)
+        # On CPU, results keep the bytes that the decoder of one adapter gives them.
+        self._by: Continue = self._resident.continued if self._side_by_side else continued
         self._loaded: tuple[Base, str, nn.Module, Encoder] | None = None
 
     def run(
@@ -50,22 +60,27 @@ class Engine:
         """Run stages into their folders; outcomes in their order, each as `run` tells it.
 
         Adapters of one base and step shape train side by side on a GPU, as many at once as its
-        memory holds and its speed gains by: a small step leaves most of it idle. On CPU it is busy
-        with one (a cohort of 8 gained 5% at most), and one after the other each has the bytes that
-        it has alone. A cohort that cannot, for lack of memory above all, is halved.
+        memory holds and its speed gains by, and answer side by side: a small step leaves most of it
+        idle. On CPU it is busy with one (a cohort of 8 gained 5% at most), and one after the other
+        each has the bytes that it has alone. A cohort that cannot, for lack of memory above all, is
+        halved.
         """
-        if not (self._side_by_side and fits([job.stage for job in jobs])):
+        if self._side_by_side and fits([job.stage for job in jobs]):
+            model, encoder, load_s = self._base(jobs[0].stage)
+            self._resident.forget()  # what the decoder keeps is training's to use
+            for share in side_by_side(jobs, model, encoder, self.device):
+                yield from self._at_once(share, self._trained, load_s / len(jobs))
+        elif self._side_by_side and len(jobs) > 1 and may_answer_together(jobs):
+            _, _, load_s = self._base(jobs[0].stage)
+            yield from self._at_once(jobs, self._answered, load_s / len(jobs))
+        else:
             yield from (self._alone(job) for job in jobs)
-            return
-        model, encoder, load_s = self._base(jobs[0].stage)
-        for share in side_by_side(jobs, model, encoder, self.device):
-            yield from self._abreast(share, model, encoder, load_s / len(jobs))
 
-    def _abreast(
-        self, jobs: Sequence[Job], model: nn.Module, encoder: Encoder, load_s: float
-    ) -> Iterator[StageOutcome]:
+    def _at_once(self, jobs: Sequence[Job], run: Together, load_s: float) -> Iterator[StageOutcome]:
+        """Run all jobs together, or each half of them where that cannot be."""
         began = time.perf_counter()
-        ends = trained_if_it_fits(jobs, model, encoder, self.device)
+        model, encoder, _ = self._base(jobs[0].stage)
+        ends = run(jobs, model, encoder)
         if ends is not None:
             each_s = (time.perf_counter() - began) / len(jobs)
             for job, end in zip(jobs, ends, strict=True):
@@ -75,7 +90,18 @@ class Engine:
         else:
             half = len(jobs) // 2
             for share in (jobs[:half], jobs[half:]):
-                yield from self._abreast(share, model, encoder, load_s)
+                yield from self._at_once(share, run, load_s)
+
+    def _trained(
+        self, jobs: Sequence[Job], base: nn.Module, encoder: Encoder
+    ) -> Sequence[Trained] | None:
+        return trained_if_it_fits(jobs, base, encoder, self.device)
+
+    def _answered(
+        self, jobs: Sequence[Job], base: nn.Module, encoder: Encoder
+    ) -> Sequence[None] | None:
+        fitted = answered_if_it_fits(jobs, base, encoder, self._resident)
+        return [None] * len(jobs) if fitted else None
 
     def _alone(self, job: Job) -> StageOutcome:
         model, encoder, load_s = self._base(job.stage)
@@ -83,13 +109,21 @@ class Engine:
         def work() -> TrainSummary | None:
             match job.stage:
                 case TrainStage() as stage:
+                    self._resident.forget()
                     return train(stage, model, encoder, job.parent, job.out, self.device)
                 case RlStage() as stage:
                     return reinforce(
-                        stage, model, encoder, job.parent, job.out, job.scratch, self.device
+                        stage,
+                        model,
+                        encoder,
+                        job.parent,
+                        job.out,
+                        job.scratch,
+                        self.device,
+                        self._by,
                     )
                 case EvaluateStage() as stage:
-                    answer(stage, model, encoder, job.parent, job.out, self.device)
+                    answer(stage, model, encoder, job.parent, job.out, self.device, self._by)
                     return None
 
         return ended(work, load_s)
@@ -100,6 +134,7 @@ class Engine:
         base, numerics = stage.base, stage.numerics
         prepare(numerics, self.device)
         if self._loaded is None or self._loaded[:2] != (base, numerics.dtype):
+            self._resident.forget()
             self._loaded = None  # frees the old base before the new one is read
             self._loaded = (base, numerics.dtype, *load_base(base, numerics.dtype, self.device))
         return self._loaded[2], self._loaded[3], time.perf_counter() - began
@@ -140,8 +175,12 @@ def ended(work: Callable[[], TrainSummary | None], load_s: float) -> StageOutcom
     )
 
 
-def _outcome(job: Job, end: Trained, wall_s: float, load_s: float) -> StageOutcome:
-    """Of a stage that a cohort trained; writes its records where it ended well."""
+def _outcome(job: Job, end: Trained | None, wall_s: float, load_s: float) -> StageOutcome:
+    """Of a stage of a cohort; writes the records of one that was trained and ended well."""
+    if end is None:
+        return StageOutcome(
+            status=Status.OK, reason=None, summary=None, wall_s=wall_s, load_s=load_s
+        )
     if end.diverged is None:
         write_records(end.records, job.out)
     return StageOutcome(

@@ -31,29 +31,21 @@ class Decoding(Protocol):
         """Go on with these rows alone, in this order."""
 
 
-def greedy(
-    model: nn.Module,
-    prompts: Sequence[Sequence[int]],
-    *,
-    pad_id: int,
-    eos_id: int,
-    max_new_tokens: int,
-    device: torch.device,
-) -> list[list[int]]:
-    """The most likely continuation of each prompt, without the end token.
+class Continue(Protocol):
+    """A decoder: the continuation of each prompt, token by token as chosen, without the end
+    token."""
 
-    Positions count from each row's first token, so a row's continuation does not depend on its
-    neighbours' lengths.
-    """
-    return continued(
-        model,
-        prompts,
-        lambda logits, step, rows: logits.argmax(dim=-1),
-        pad_id=pad_id,
-        eos_id=eos_id,
-        max_new_tokens=max_new_tokens,
-        device=device,
-    )
+    def __call__(
+        self,
+        model: nn.Module,
+        prompts: Sequence[Sequence[int]],
+        choose: Choice,
+        *,
+        pad_id: int,
+        eos_id: int,
+        max_new_tokens: int,
+        device: torch.device,
+    ) -> list[list[int]]: ...
 
 
 @torch.inference_mode()
@@ -94,6 +86,32 @@ def continued(
         logits = decoding.next(chosen)
     answers = torch.stack(steps, dim=1).tolist()
     return [row[: row.index(eos_id)] if eos_id in row else row for row in answers]
+
+
+def greedy(
+    model: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    *,
+    pad_id: int,
+    eos_id: int,
+    max_new_tokens: int,
+    device: torch.device,
+    by: Continue = continued,
+) -> list[list[int]]:
+    """The most likely continuation of each prompt, without the end token.
+
+    Positions count from each row's first token, so a row's continuation does not depend on its
+    neighbours' lengths. by: the decoder.
+    """
+    return by(
+        model,
+        prompts,
+        lambda logits, step, rows: logits.argmax(dim=-1),
+        pad_id=pad_id,
+        eos_id=eos_id,
+        max_new_tokens=max_new_tokens,
+        device=device,
+    )
 
 
 def _begun(

@@ -9,13 +9,14 @@ from itertools import groupby
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from pbb.config import AnyQuestion, EvaluateStage, Question, RecallQuestion
 from pbb.corpus import Corpus, compositions
 from pbb.documents import Told, declaration, execution_prompt, said
 from pbb.domains.domain import Measured, Program
-from pbb.evaluation.decoding import greedy
+from pbb.evaluation.decoding import Continue, continued, greedy
 from pbb.evaluation.recall import recalled_right, recited_right
 from pbb.evaluation.sampling_decoder import sampled
 from pbb.models.encoding import Encoder
@@ -91,14 +92,15 @@ def evaluate(
     stage: EvaluateStage,
     corpus: Corpus,
     device: torch.device,
+    by: Continue = continued,
 ) -> pl.DataFrame:
     """Neutral item rows (pbb.records.NEUTRAL_ITEM_COLUMNS) of every question of the stage.
 
     Each question is decoded by itself in batches of stage.batch_size rows in item order, so a
-    result never depends on which other questions were asked.
+    result never depends on which other questions were asked. by: the decoder.
     """
     return item_rows(
-        stage, corpus, lambda asked: answered(model, encoder, asked, stage, corpus, device)
+        stage, corpus, lambda asked: answered(model, encoder, asked, stage, corpus, device, by)
     )
 
 
@@ -109,13 +111,14 @@ def answered(
     stage: EvaluateStage,
     corpus: Corpus,
     device: torch.device,
+    by: Continue = continued,
 ) -> list[str]:
     """What the model says to items of one question."""
     model.eval()
     texts: list[str] = []
     for batch in _batches(asked, stage.batch_size):
         with autocast(stage.numerics, device):
-            outputs = _decoded(model, encoder, batch, stage, corpus, device)
+            outputs = _decoded(model, encoder, batch, stage, corpus, device, by)
         texts += [encoder.decode(ids) for ids in outputs]
     return texts
 
@@ -127,11 +130,43 @@ def item_rows(
     rows: list[dict[str, object]] = []
     for question in stage.questions:
         asked = list(items(question, corpus))
-        texts = answer(asked)
-        rows += [_row(item, text, stage, corpus) for item, text in zip(asked, texts, strict=True)]
-        rows += _beside(question, asked, texts, stage, corpus)
+        rows += scored(question, asked, answer(asked), stage, corpus)
+    return table(rows)
+
+
+def scored(
+    question: AnyQuestion,
+    asked: Sequence[Item],
+    texts: Sequence[str],
+    stage: EvaluateStage,
+    corpus: Corpus,
+) -> Iterator[dict[str, object]]:
+    """Rows of a question's items, and of what stands beside them. texts: the answers."""
+    pairs = zip(asked, texts, strict=True)
+    yield from (_row(item, text, stage, corpus) for item, text in pairs)
+    yield from _beside(question, asked, texts, stage, corpus)
+
+
+def table(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
+    """Neutral item rows."""
     schema = {name: ITEM_SCHEMA[name] for name in NEUTRAL_ITEM_COLUMNS}
     return pl.DataFrame(rows, schema=schema)
+
+
+def is_sampled(question: AnyQuestion, corpus: Corpus) -> bool:
+    """Whether answers are drawn. There is one right instruction, so recall is of the likeliest."""
+    return corpus.domain.sampled and not isinstance(question, RecallQuestion)
+
+
+def uniforms(asked: Sequence[Item], stage: EvaluateStage, corpus: Corpus) -> NDArray[np.float64]:
+    """Of each item's own stream: (items, stage.max_new_tokens) numbers to draw its answer by."""
+    seed = corpus.config.data_seed
+    return np.stack(
+        [
+            stream("sampling", seed, item.program.name, item.index).random(stage.max_new_tokens)
+            for item in asked
+        ]
+    )
 
 
 def _decoded(
@@ -141,27 +176,19 @@ def _decoded(
     stage: EvaluateStage,
     corpus: Corpus,
     device: torch.device,
+    by: Continue,
 ) -> list[list[int]]:
-    """Ids of the answers: the likeliest, or drawn at temperature 1 from each item's stream.
-
-    There is one right instruction, so recall is always of the likeliest.
-    """
+    """Ids of the answers: the likeliest, or drawn at temperature 1 from each item's stream."""
     prompts = [encoder.prompt(item.prompt) for item in batch]
     ends = {
         "pad_id": encoder.pad_id,
         "eos_id": encoder.eos_id,
         "max_new_tokens": stage.max_new_tokens,
     }
-    if not corpus.domain.sampled or isinstance(batch[0].question, RecallQuestion):
-        return greedy(model, prompts, **ends, device=device)
-    seed = corpus.config.data_seed
-    uniforms = np.stack(
-        [
-            stream("sampling", seed, item.program.name, item.index).random(stage.max_new_tokens)
-            for item in batch
-        ]
-    )
-    return sampled(model, prompts, uniforms=uniforms, **ends, device=device)
+    if not is_sampled(batch[0].question, corpus):
+        return greedy(model, prompts, **ends, device=device, by=by)
+    numbers = uniforms(batch, stage, corpus)
+    return sampled(model, prompts, uniforms=numbers, **ends, device=device, by=by)
 
 
 def _row(item: Item, output: str, stage: EvaluateStage, corpus: Corpus) -> dict[str, object]:

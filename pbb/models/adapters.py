@@ -9,7 +9,7 @@ import contextlib
 import copy
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +50,18 @@ def lora_config(lora: Lora) -> LoraConfig:
         bias="none",
         task_type="CAUSAL_LM",
     )
+
+
+def read_tensors(file: Path, names: Iterable[str]) -> dict[str, Tensor]:
+    """The tensors of a file, on the CPU. Raises AdapterError where it has others than these."""
+    state = load_file(file)
+    expected, found = set(names), set(state)
+    if expected != found:
+        raise AdapterError(
+            f"{file}: {len(expected - found)} tensors missing, {len(found - expected)} "
+            f"unexpected (for instance {sorted(expected ^ found)[0]})"
+        )
+    return state
 
 
 @dataclass(frozen=True)
@@ -115,13 +127,7 @@ class Attached:
     def load(self, folder: Path) -> None:
         """Take the weights saved in a folder. Raises AdapterError where names do not match."""
         file = folder / (FULL_FILE if self._peft is None else ADAPTER_FILE)
-        state = load_file(file)
-        expected, found = set(self.tensors()), set(state)
-        if expected != found:
-            raise AdapterError(
-                f"{file}: {len(expected - found)} tensors missing, {len(found - expected)} "
-                f"unexpected (for instance {sorted(expected ^ found)[0]})"
-            )
+        state = read_tensors(file, self.tensors())
         if self._peft is not None:
             set_peft_model_state_dict(self._peft, state)
         else:

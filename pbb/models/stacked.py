@@ -79,6 +79,11 @@ class Stack:
         found = torch.autograd.grad(loss, list(self._parameters.values()))
         torch._foreach_add_(self._gradients, found)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """peft's, of each adapter's weights."""
+        return tuple(self._parameters)
+
     @torch.no_grad()
     def put(self, adapter: int, tensors: Mapping[str, Tensor]) -> None:
         """Take an adapter's weights, by peft's names."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from pbb.config import RlStage
 from pbb.corpus import Corpus
 from pbb.documents import Document
+from pbb.evaluation.decoding import Continue, continued
 from pbb.models.adapters import Attached
 from pbb.models.encoding import Encoder
 from pbb.records import RlStepRecord, TrainSummary
@@ -39,9 +40,11 @@ class Reinforcement:
         attached: Attached,
         encoder: Encoder,
         device: torch.device,
+        by: Continue = continued,
     ) -> None:
+        """by: the decoder of its answers."""
         self._stage, self._corpus, self._attached = stage, corpus, attached
-        self._encoder, self._device = encoder, device
+        self._encoder, self._device, self._by = encoder, device, by
         self._programs = {p.name: p for p in corpus.split(stage.source.split)}
         self._policy = Policy(
             attached.model, stage.recipe, stage.numerics, pad_id=encoder.pad_id, device=device
@@ -63,7 +66,7 @@ class Reinforcement:
 
     def _step(self, step: int, documents: Sequence[Document]) -> RlStepRecord:
         model, stage = self._attached.model, self._stage
-        answers = step_answers(model, self._encoder, documents, stage, step, self._device)
+        answers = step_answers(model, self._encoder, documents, stage, step, self._device, self._by)
         found = [self._judge(answer) for answer in answers]
         rewards = np.array([each.reward for each in found]).reshape(len(documents), -1)
         update = self._policy.update(

@@ -12,6 +12,7 @@ from torch import nn
 from pbb.config import RlStage
 from pbb.corpus import Corpus
 from pbb.documents import Document
+from pbb.evaluation.decoding import Continue, continued
 from pbb.evaluation.sampling_decoder import sampled
 from pbb.models.encoding import Encoded, Encoder
 from pbb.models.precision import autocast
@@ -50,10 +51,12 @@ def step_answers(
     stage: RlStage,
     step: int,
     device: torch.device,
+    by: Continue = continued,
 ) -> list[Answer]:
     """group_size answers to each prompt, groups one after the other, sampled in one batch.
 
-    Step k of a stage has its own stream of numbers, so that a resumed stage draws the same.
+    Step k of a stage has its own stream of numbers, so that a resumed stage draws the same. by: the
+    decoder.
     """
     recipe = stage.recipe
     asked = [document for document in documents for _ in range(recipe.group_size)]
@@ -69,6 +72,7 @@ def step_answers(
             max_new_tokens=recipe.max_new_tokens,
             device=device,
             temperature=recipe.temperature,
+            by=by,
         )
     rows = zip(asked, prompts, outputs, strict=True)
     return [_answer(encoder, *row, recipe.max_new_tokens) for row in rows]

@@ -6,6 +6,7 @@ import copy
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from pbb.config import Numerics
-from pbb.evaluation import sampling_decoder
-from pbb.evaluation.decoding import continued
+from pbb.evaluation.cohort_decoding import Resident
+from pbb.evaluation.decoding import Continue, continued
 from pbb.models.encoding import Encoded
 from pbb.models.forward import forward_of
 from pbb.training.batching import microbatches
@@ -52,8 +53,11 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Seen]:
     return found
 
 
-def fixed_batch(model: LlamaForCausalLM, temperature: float = 1.0) -> list[Encoded]:
-    return tiny_answers(model, PROMPTS, group_size=4, most=6, key=1, temperature=temperature)
+def fixed_batch(
+    model: LlamaForCausalLM, temperature: float = 1.0, by: Continue = continued
+) -> list[Encoded]:
+    told: Any = {"temperature": temperature, "by": by}
+    return tiny_answers(model, PROMPTS, group_size=4, most=6, key=1, **told)
 
 
 def mixed_rewards() -> np.ndarray:
@@ -210,25 +214,26 @@ def test_flat_groups_leave_the_weights_as_they_are(seen: list[Seen]) -> None:
 # --- one policy samples and learns
 
 
-def test_recomputed_probabilities_are_those_sampled_from(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("decoder", [continued, Resident(CPU).continued])
+def test_recomputed_probabilities_are_those_sampled_from(decoder: Continue) -> None:
     """At every temperature, with prompts of several lengths: padding and cache change nothing."""
     given: list[Tensor] = []
 
     def spied(model, prompts, choose, **settings):  # type: ignore[no-untyped-def]
         def chosen(logits: Tensor, step: int, rows: Tensor) -> Tensor:
             given.append(torch.zeros(len(prompts), logits.shape[1]))
-            given[-1][rows] = logits  # rows that have ended leave the batch
+            # Rows that have ended leave the batch; what fills it up comes last, as row 0.
+            given[-1][rows.flip(0)] = logits.flip(0)
             return choose(logits, step, rows)
 
-        return continued(model, prompts, chosen, **settings)
+        return decoder(model, prompts, chosen, **settings)
 
-    monkeypatch.setattr(sampling_decoder, "continued", spied)
     for temperature in (0.5, 1.0, 2.0):
         given.clear()
         model = tiny_model()
         model.train()  # as a stage before may have left it
         tiny_policy(model)
-        answers = fixed_batch(model, temperature)
+        answers = fixed_batch(model, temperature, spied)
         steps = torch.stack(given, dim=1)  # (rows, steps, V)
         log_p = (steps.double() / temperature).log_softmax(-1)
         compared = 0

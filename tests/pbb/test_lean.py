@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -116,6 +117,33 @@ def test_logits_and_gradients_are_the_models_own(kind: str, rank: int) -> None:
         found = torch.autograd.grad((lean * weight).sum(), trained)
         expected = torch.autograd.grad((own * weight).sum(), trained)
         for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)
+
+
+def test_packed_documents_have_the_loss_and_the_gradient_of_padded_ones() -> None:
+    """float64; padded as a plain loop does it: one rectangle, and a mask."""
+    with Attached(doubled(a_model()), "b", Lora(rank=4), seed=0) as attached:
+        model: Any = attached.model.double()
+        trained = [p for p in model.parameters() if p.requires_grad]
+        for p in trained:
+            nn.init.normal_(p, std=0.2)
+        texts = sequences()
+        (blocks,) = groups([len(t) for t in texts], 10**6)
+        packed = pack(texts, blocks, pad_id=0, device=CPU)
+        begun = list(zip(packed.order, packed.starts, strict=True))
+        places = [torch.arange(at, at + len(texts[i]) - 1) for i, at in begun]
+        wanted = torch.tensor([token for i, _ in begun for token in texts[i][1:]])
+        loss = F.cross_entropy(forward_of(model)(packed, torch.cat(places)), wanted)
+        rows = torch.zeros(len(texts), max(map(len, texts)), dtype=torch.long)
+        mask = torch.zeros_like(rows)
+        for row, own, text in zip(rows, mask, texts, strict=True):
+            row[: len(text)], own[: len(text)] = torch.tensor(text), 1
+        logits = model(rows, attention_mask=mask).logits[:, :-1]
+        labels = rows.masked_fill(mask == 0, -100)[:, 1:]
+        padded = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        torch.testing.assert_close(loss, padded, rtol=1e-9, atol=0)
+        pairs = zip(*(torch.autograd.grad(each, trained) for each in (loss, padded)), strict=True)
+        for ours, theirs in pairs:
             torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)
 
 

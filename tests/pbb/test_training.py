@@ -14,7 +14,6 @@ from pbb.corpus import build_corpus
 from pbb.curricula import compile_run
 from pbb.documents import Document
 from pbb.engine import Engine
-from pbb.evaluation.decoding import greedy
 from pbb.models.adapters import AdapterError, Attached
 from pbb.models.encoding import Encoded, Encoder
 from pbb.models.forward import forward_of
@@ -146,30 +145,6 @@ def test_an_adapter_that_does_not_fit_is_refused(
         pytest.raises(AdapterError, match="1 tensors missing"),
     ):
         attached.load(tmp_path)
-
-
-def test_batched_decoding_equals_one_by_one_and_transformers(
-    loaded: tuple[LlamaForCausalLM, Encoder],
-) -> None:
-    model, encoder = loaded
-    prompts = [d.ids[: d.n_prompt] for d in a_batch(encoder)][:12]
-    assert len({len(p) for p in prompts}) > 2
-    settings = {
-        "pad_id": encoder.pad_id,
-        "eos_id": encoder.eos_id,
-        "max_new_tokens": 40,
-        "device": CPU,
-    }
-    together = greedy(model, prompts, **settings)  # type: ignore[arg-type]
-    for prompt, found in zip(prompts, together, strict=True):
-        assert greedy(model, [prompt], **settings) == [found]  # type: ignore[arg-type]
-        theirs = model.generate(
-            torch.tensor([prompt]),
-            max_new_tokens=40,
-            do_sample=False,
-            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-        )[0, len(prompt) :].tolist()
-        assert [i for i in theirs if i != encoder.eos_id] == found
 
 
 def test_a_stage_gives_the_same_bytes_whatever_ran_before(tmp_path: Path) -> None:

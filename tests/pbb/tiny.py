@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pbb.config import Numerics, RlRecipe
 from pbb.documents import Document
+from pbb.evaluation.decoding import Continue, continued
 from pbb.evaluation.sampling_decoder import sampled
 from pbb.models.encoding import Encoded
 from pbb.seeds import stream
@@ -54,6 +55,7 @@ def tiny_answers(
     most: int,
     key: int,
     temperature: float = 1.0,
+    by: Continue = continued,
 ) -> list[Encoded]:
     """group_size answers to each prompt, of at most so many tokens; key: of their randomness."""
     asked = [prompt for prompt in prompts for _ in range(group_size)]
@@ -66,6 +68,7 @@ def tiny_answers(
         max_new_tokens=most,
         device=CPU,
         temperature=temperature,
+        by=by,
     )
     return [
         Encoded((*prompt, *ids, *([END] if len(ids) < most else [])), len(prompt), NOTHING)

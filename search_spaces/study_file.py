@@ -65,6 +65,11 @@ _RESERVED: Final = re.compile(r"(stages|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*
 """The stages' own folder, and names that Windows gives to devices or cannot write."""
 
 
+def is_study_name(name: str) -> bool:
+    """Whether a study may be called so, and with it a folder."""
+    return bool(_NAME.fullmatch(name)) and not _RESERVED.fullmatch(name)
+
+
 def _nuisance_kind(value: object) -> str:
     return "range" if isinstance(value, dict | Range) else "value"
 

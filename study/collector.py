@@ -125,4 +125,5 @@ class Collector:
 
     def _write(self) -> None:
         write_trials(self._folder.trials, self.rows.values())
+        self._store.push()
         self._written_s = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any, Final
 
 import ray
@@ -14,7 +13,7 @@ from search_spaces.settings import Resources
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
 from study.backends.worker import load_runner, run_cohort
-from study.store import Store
+from study.places import open_store
 
 MAX_RESTARTS: Final = 50
 """So many worker groups of one trainer may be lost; the pool bounds the losses of one stage."""
@@ -26,7 +25,7 @@ def train_loop(config: dict[str, Any]) -> None:
     """What a worker process does. The runner, and with it the base model, lives as long as it."""
     worker = config["worker"]
     pool = find_pool(config["pool"])
-    store = Store(Path(config["root"]))
+    store = open_store(config["root"])
     runner = None
     while cohort := ray.get(pool.take.remote(worker)):
         try:

@@ -101,8 +101,10 @@ def _unheard_s(remote: Remote, folder: str, number: int) -> float:
         found = remote.list(folder)
     finally:
         remote.delete([f"{folder}/{probe}"])
-    now, then = (found[name].modified if name in found else None for name in (probe, str(number)))
-    return (now - then).total_seconds() if now and then else 0.0
+    now_s, then_s = (
+        found[name].modified_s if name in found else None for name in (probe, str(number))
+    )
+    return now_s - then_s if now_s and then_s else 0.0
 
 
 def _record(*, released: bool = False) -> bytes:

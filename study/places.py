@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from search_spaces.errors import StudyError
-from search_spaces.study_file import is_study_name
+from search_spaces.names import is_study_name
 from study.store import Store
 
 Place = Path | str

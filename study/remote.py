@@ -39,11 +39,12 @@ class RemoteDown(RemoteError):
 
 @dataclass(frozen=True)
 class Stored:
-    """An object. tag: changes with its content; empty where the store has none."""
+    """An object. tag: changes with its content; empty where the store has none. modified_s: when, by
+    the store's clock, in seconds since 1970; null where it does not say."""
 
     size: int
     tag: str
-    modified: datetime | None
+    modified_s: float | None
 
 
 class Remote(Protocol):
@@ -229,8 +230,9 @@ def _code(error: BaseException) -> str | None:
 
 
 def _stored(about: Mapping[str, object]) -> Stored:
-    modified = about.get("LastModified") or about.get("created")
+    when = about.get("LastModified") or about.get("created")
+    modified_s = when.timestamp() if isinstance(when, datetime) else when
     tag = str(about.get("ETag") or "")
     size = about["size"]
     assert isinstance(size, int)
-    return Stored(size, tag, modified if isinstance(modified, datetime) else None)
+    return Stored(size, tag, modified_s if isinstance(modified_s, float) else None)

@@ -39,8 +39,8 @@ class RemoteDown(RemoteError):
 
 @dataclass(frozen=True)
 class Stored:
-    """An object. tag: changes with its content; empty where the store has none. modified_s: when, by
-    the store's clock, in seconds since 1970; null where it does not say."""
+    """An object. tag: changes with its content; empty where the store has none. modified_s: when
+    it was written, in seconds since 1970 by the store's clock; null where it does not say."""
 
     size: int
     tag: str
@@ -140,7 +140,8 @@ class FsspecRemote:
         """See Remote."""
         try:
             with self._explained():
-                data: bytes = self._files.cat_file(self._path(name))
+                # In one request: side by side, s3fs would first ask how large the object is.
+                data: bytes = self._files.cat_file(self._path(name), max_concurrency=1)
         except FileNotFoundError:
             return None
         return data

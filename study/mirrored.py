@@ -18,7 +18,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -186,9 +186,10 @@ class MirroredStore(Store):
             first = True
         else:
             self._remote.delete(f"{base}/{mark.attempt}/{name}" for name in mark.sizes)
-        if first:
-            super()._publish(waiting, fingerprint)
-        else:
+        with suppress(FileNotFoundError):  # a launch of this machine has swept it, as it may now
+            if first:
+                super()._publish(waiting, fingerprint)
+        if self._outcome_here(fingerprint) is None:
             self._fetch(fingerprint)
         self.discard(waiting)
         return first

@@ -218,6 +218,22 @@ def test_a_stage_that_could_not_be_brought_over_is_not_trained_again(
     assert machines.store().has(planned.fingerprint)
 
 
+def test_another_launch_of_the_machine_may_sweep_at_any_time(
+    machines: Machines, planned: PlannedStage
+) -> None:
+    class Swept(InMemory):
+        def put_new(self, name: str, data: bytes) -> bool:
+            done = super().put_new(name, data)
+            shutil.rmtree(machines.cache / "stages" / ".pending")
+            return done
+
+    machines.remote = Swept(machines.there.objects)
+    run_stage(machines.store(), planned)
+    machines.remote = machines.there
+    assert machines.store().fetched(planned.fingerprint).is_dir()
+    assert_no_half(machines.there)
+
+
 # --- the lock
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -134,7 +135,7 @@ def test_killed_before_every_change_of_the_store(
     machines: Machines, undisturbed: dict[str, bytes]
 ) -> None:
     steps = takewhile(lambda n: dies_and_is_finished(n, machines, undisturbed), count(1))
-    assert len(list(steps)) >= 50
+    assert len(list(steps)) >= 40
 
 
 def dies_and_is_finished(n: int, machines: Machines, undisturbed: dict[str, bytes]) -> bool:

@@ -185,10 +185,10 @@ def report(
         typer.echo(json.dumps(rates_json(path), allow_nan=False))
         return
     written = write_report(path, out)
-    store.publish([written.html, written.rates_parquet, written.rates_csv])
+    also = store.publish([written.html, written.rates_parquet, written.rates_csv])[:1]
     for sentence in written.sentences:
         typer.echo(printable(sentence))
-    typer.echo(f"report: {written.html}")
+    typer.echo(f"report: {' and '.join([str(written.html), *also])}")
     if images is not None:
         from analysis.images import write_images
 

@@ -150,11 +150,13 @@ class MirroredStore(Store):
         """See Store."""
         return MirroredFolder(self._remote, self.root, study).pull_unless_at_work()
 
-    def publish(self, files: Iterable[Path]) -> None:
+    def publish(self, files: Iterable[Path]) -> list[str]:
         """See Store."""
-        for file in files:
-            if file.absolute().is_relative_to(self.root):
-                self._remote.put(file.absolute().relative_to(self.root).as_posix(), file)
+        inside = [file.absolute() for file in files if file.absolute().is_relative_to(self.root)]
+        names = {file.relative_to(self.root).as_posix(): file for file in inside}
+        for name, file in names.items():
+            self._remote.put(name, file)
+        return [f"{self._remote.url}/{name}" for name in names]
 
     def _publish(self, folder: Path, fingerprint: str) -> bool:
         """Bring a sealed folder over, then give it its name here."""

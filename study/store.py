@@ -103,8 +103,9 @@ class Store:
         """The study's folder, as it stands now wherever it lies."""
         return self.root / study
 
-    def publish(self, files: Iterable[Path]) -> None:
-        """Bring those files that belong to a study's folder to where else it lies."""
+    def publish(self, files: Iterable[Path]) -> list[str]:
+        """Bring those files that belong to a study's folder to where else it lies; gives where."""
+        return []
 
     def begin(self, fingerprint: str) -> Path:
         """A new empty folder, private to the caller, to compute the stage in."""

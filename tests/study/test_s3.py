@@ -199,6 +199,7 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_study(there: Remote) -> None:
     assert "study.yaml" in told("status", f"{URL}/small")
+    assert f"{URL}/small: there is no study" in told("report", f"{URL}/small")
     assert "no study's name" in told("status", "s3://results/stages")
     assert "no study's name" in told("export", "s3://results/..", "--out", "x")
     assert there.list("") == {}

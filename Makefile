@@ -65,5 +65,5 @@ clean:  ## forget the environment and caches; runs/ stays
 	touch $@
 
 .venv/dev.stamp: .venv/runtime.stamp
-	$(PIP) -e '.[dev,gguf,static]'
+	$(PIP) -e '.[dev,gguf,s3,static]'
 	touch $@

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
@@ -34,6 +33,7 @@ from search_spaces.claims import Claim
 from search_spaces.errors import StudyError, at_key
 from search_spaces.explain import explain
 from search_spaces.factors import FactorGrid, as_tuple
+from search_spaces.names import NAME, RESERVED
 from search_spaces.rules import (
     check_curricula,
     check_domain,
@@ -60,10 +60,6 @@ SHIPPED: Final = Path(__file__).parent / "studies"
 SCHEMA_FILE: Final = "study.schema.json"
 HEADER: Final = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
 MAX_BYTES: Final = 1 << 20
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_RESERVED: Final = re.compile(r"(stages|(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|.*\.)")
-"""The stages' own folder, and names that Windows gives to devices or cannot write."""
 
 
 def _nuisance_kind(value: object) -> str:
@@ -114,11 +110,11 @@ class Study(Frozen):
     @field_validator("name")
     @classmethod
     def _name_is_a_folder(cls, name: str) -> str:
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise ValueError(
                 "it names a folder, so use 1-64 of a-z 0-9 . _ -, the first a letter or digit"
             )
-        if _RESERVED.fullmatch(name):
+        if RESERVED.fullmatch(name):
             raise ValueError("reserved; choose another name")
         return name
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from study.data_cli import app as data_app
+from study.models_cli import app as models_app
 
 if TYPE_CHECKING:
     from search_spaces.study_file import Study
@@ -27,7 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-models_app = typer.Typer(help="Base models: which there are, and fetching them.")
 app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")
 
@@ -51,13 +51,17 @@ class Backend(StrEnum):
 
 
 StudyArgument = Annotated[str, typer.Argument(help="A study file, or a shipped study's name.")]
-RootOption = Annotated[Path, typer.Option(help="Folder of all studies and their shared stages.")]
+RootOption = Annotated[
+    str,
+    typer.Option(help="Folder of all studies and their shared stages, or s3://bucket/folder."),
+]
+FolderArgument = Annotated[str, typer.Argument(help="A study folder; may be s3://bucket/.../name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SmokeOption = Annotated[bool, typer.Option("--smoke", help="Shrink by the study's smoke section.")]
 ScaleOption = Annotated[
     str, typer.Option(help="nano, as written; smollm2 (one GPU) or cluster: larger bases instead.")
 ]
-RUNS: Final = Path("runs")
+RUNS: Final = "runs"
 NANO: Final = "nano"  # the scale of studies as they are written
 
 
@@ -68,7 +72,7 @@ def plan(
     smoke: SmokeOption = False,
     scale: ScaleOption = NANO,
     pilot: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help="A study folder to judge the interval's width by; default: the quickstart."
         ),
@@ -81,16 +85,17 @@ def plan(
     from study.cli_text import forecast_pairs, launching, out, show_pairs
     from study.folder import StudyFolder
     from study.forecast import forecast
+    from study.places import at_hand, inside
     from study.plan import check_corpora, evaluations, make_plan
     from study.prices import this_machine
-    from study.store import Store
     from study.tuned import read_chosen
 
     chosen = _study(study, smoke, scale)
-    planned = make_plan(chosen, chosen=read_chosen(StudyFolder(root / chosen.name).tuned, chosen))
+    store, folder = at_hand(inside(root, chosen.name))
+    planned = make_plan(chosen, chosen=read_chosen(StudyFolder(folder).tuned, chosen))
     check_corpora(planned)
-    store = Store(root)
-    known = measured_pilot(pilot) if pilot else None
+    store.expect(planned.stages())
+    known = measured_pilot(at_hand(pilot)[1]) if pilot else None
     expected = forecast(planned, store.has, resolve, known, this_machine())
     if as_json:
         trials = [
@@ -123,6 +128,7 @@ def launch(
     from study.cli_text import err, launching, show_pairs
     from study.folder import StudyFolder
     from study.launch import launch as launch_study
+    from study.places import inside
     from study.trials import read_trials
     from study.tuning import best_proposals, chosen_values
 
@@ -139,14 +145,15 @@ def launch(
     if chosen.search.design == "tpe":
         show_pairs("best proposals", best_proposals(read_trials(result.folder / "trials.parquet")))
     elif result.ok:
-        report(result.folder)
+        report(str(inside(root, chosen.name)))
     if result.failed:
-        err.print(f"{result.failed} trials failed; see: pbb-study status {result.folder}")
+        place = inside(root, chosen.name)
+        err.print(f"{result.failed} trials failed; see: pbb-study status {place}")
         raise typer.Exit(1)
 
 
 @app.command()
-def status(folder: Annotated[Path, typer.Argument(help="A study folder.")]) -> None:
+def status(folder: FolderArgument) -> None:
     """Show how far a study is, and what failed and why."""
     from study.launch import status as study_status
 
@@ -155,7 +162,12 @@ def status(folder: Annotated[Path, typer.Argument(help="A study folder.")]) -> N
 
 @app.command()
 def report(
-    source: Annotated[Path, typer.Argument(help="A study folder, or item rows (Parquet, CSV).")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A study folder (may be s3://bucket/.../name), or item rows (Parquet, CSV)."
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="Folder to write into; default: there.")] = None,
     as_json: JsonOption = False,
     images: Annotated[
@@ -166,58 +178,23 @@ def report(
     from analysis.report import write_report
     from analysis.results import rates_json
     from study.cli_text import printable
+    from study.reporting import reported
 
+    store, path = reported(source)
     if as_json:
-        typer.echo(json.dumps(rates_json(source), allow_nan=False))
+        typer.echo(json.dumps(rates_json(path), allow_nan=False))
         return
-    written = write_report(source, out)
+    written = write_report(path, out)
+    also = store.publish([written.html, written.rates_parquet, written.rates_csv])[:1]
     for sentence in written.sentences:
         typer.echo(printable(sentence))
-    typer.echo(f"report: {written.html}")
+    typer.echo(f"report: {' and '.join([str(written.html), *also])}")
     if images is not None:
         from analysis.images import write_images
 
-        for path in write_images(source, images.value, out):
-            typer.echo(f"figure: {path}")
-
-
-@models_app.callback(invoke_without_command=True)
-def models(context: typer.Context) -> None:
-    """List base models."""
-    if context.invoked_subcommand is not None:
-        return
-    from pbb.models.registry import available
-    from study.cli_text import show_pairs
-
-    rows = [
-        (
-            info.name,
-            f"{info.n_params:,} parameters" if info.at_hand else f"not at hand: {info.how_to_get}",
-        )
-        for info in available()
-    ]
-    show_pairs("bases (also: hub:owner/name@revision, a local folder, a GGUF file)", rows)
-
-
-@models_app.command()
-def fetch(name: Annotated[str, typer.Argument(help="smollm2")]) -> None:
-    """Fetch a base model's weights into the cache."""
-    from pbb.models.registry import SMOLLM2, UnknownModel
-    from study.cli_text import err
-    from study.fetch import FetchError, fetch_smollm2
-
-    if name != SMOLLM2:
-        raise UnknownModel(f"nothing to fetch for {name!r}; only {SMOLLM2!r} is fetched")
-    try:
-        typer.echo(f"{name}: {fetch_smollm2()}")
-    except FetchError as error:
-        err.print(str(error))
-        raise typer.Exit(1) from None
-    typer.echo("unpacking the quantised weights, once; this takes a minute or two")
-    from pbb.models.loading import dequantised
-    from pbb.models.registry import locate, resolve
-
-    dequantised(locate(name), resolve(name).sha256)
+        for file in write_images(path, images.value, out):
+            store.publish([file])
+            typer.echo(f"figure: {file}")
 
 
 @app.command()
@@ -263,7 +240,7 @@ def doctor(
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+    folder: FolderArgument,
     out: Annotated[Path, typer.Option(help="A new folder.")],
 ) -> None:
     """Copy a study so that it stands alone: folder, stages, model cards, items as CSV."""

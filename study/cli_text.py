@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from analysis.calibration import Calibration
     from study.forecast import Forecast
+    from study.places import Place
 
 out: Final = Console(highlight=False, markup=False, soft_wrap=True)
 err: Final = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -102,7 +102,7 @@ def size(count: int) -> str:
     return f"{count} B"
 
 
-def launching(study: str, root: Path, smoke: bool, scale: str) -> list[str]:
+def launching(study: str, root: Place, smoke: bool, scale: str) -> list[str]:
     """The words of the command that launches a study."""
     from search_spaces.scales import NANO  # brings the study file, which most commands do without
 

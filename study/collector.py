@@ -101,6 +101,7 @@ class Collector:
             }
         self._write()
         self._items.compact(t for t, row in self.rows.items() if row["status"] == Status.OK.value)
+        self._store.push()
 
     def _whole(self, end: TrialEnd) -> TrialEnd:
         """With the stages that nobody had to ask for, since the store has what builds on them."""
@@ -125,5 +126,6 @@ class Collector:
     def _write(self) -> None:
         began_s = time.monotonic()
         write_trials(self._folder.trials, self.rows.values())
+        self._store.push()
         ended_s = time.monotonic()
         self._write_next_s = ended_s + max(WRITE_EVERY_S, (ended_s - began_s) / WRITING_SHARE)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pbb.models.registry import available
+from study.places import Place, open_store
 
 PACKAGES: Final = ("torch", "transformers", "peft", "ray", "optuna", "polars", "plotly")
 LEAST_FREE_BYTES: Final = 1 << 30
@@ -27,7 +28,7 @@ class Check:
     needed: bool
 
 
-def checks(root: Path) -> list[Check]:
+def checks(root: Place) -> list[Check]:
     """Environment, Ray, accelerator, disk and bases. Loads torch."""
     return [
         Check("python", sys.version_info >= (3, 11), sys.version.split()[0], needed=True),
@@ -35,7 +36,7 @@ def checks(root: Path) -> list[Check]:
         _package("gguf", needed=False),
         _ray_authentication(),
         *_devices(),
-        _disk(root),
+        *_results(root),
         *_bases(),
     ]
 
@@ -69,6 +70,16 @@ def _devices() -> list[Check]:
         Check("cpu cores", True, str(cores), needed=True),
         Check("gpu", bool(gpus), ", ".join(gpus) or "none; studies run on the CPU", needed=False),
     ]
+
+
+def _results(root: Place) -> list[Check]:
+    """Where results go: the disk, and the object store whose cache it holds."""
+    try:
+        store = open_store(root)
+        store.expect(["0" * 16])  # any question is answered by a store that can be used
+    except ValueError as error:
+        return [Check("results", False, str(error), needed=True)]
+    return [Check("results", True, str(root), needed=True), _disk(store.root)]
 
 
 def _disk(root: Path) -> Check:

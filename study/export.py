@@ -16,6 +16,7 @@ from analysis.item_files import current_files
 from pbb.config import Recipe, RlRecipe, RlStage, Source, TrainingStage
 from search_spaces.study_file import load_study
 from study.folder import StudyFolder
+from study.places import Place, at_hand
 from study.store import STAGE_FILE, Store
 from study.trials import Row, read_trials
 
@@ -28,22 +29,23 @@ class ExportError(ValueError):
     """The folder holds no study, or the destination is taken."""
 
 
-def export(folder: Path, out: Path) -> Path:
+def export(folder: Place, out: Path) -> Path:
     """Copy a study and the stages it used to `out`, a root that `launch --root` can go on from.
 
     Returns the study's new folder, `out/<name>`. Raises ExportError, StudyError.
     """
-    source = StudyFolder(folder.absolute())
+    store, path = at_hand(folder)
+    source = StudyFolder(path.absolute())
     if not source.study.is_file():
         raise ExportError(f"{folder}: holds no study.yaml; name the folder that `launch` wrote")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out}: is not empty; name a new folder, so that nothing is overwritten")
-    if out.resolve().is_relative_to(folder.resolve()):
+    if out.resolve().is_relative_to(path.resolve()):
         raise ExportError(f"{out}: lies within the study folder; name one outside it")
     copied = out / load_study(source.study).name
     shutil.copytree(source.path, copied, ignore=shutil.ignore_patterns(".*"))
     _items_csv(copied)
-    _stages(read_trials(source.trials), Store(source.path.parent), Store(out))
+    _stages(read_trials(source.trials), store, Store(out))
     return copied
 
 
@@ -67,7 +69,7 @@ def _stages(trials: Iterable[Row], store: Store, exported: Store) -> None:
         if not store.has(fingerprint):
             continue
         target = exported.path(fingerprint)
-        shutil.copytree(store.path(fingerprint), target)
+        shutil.copytree(store.fetched(fingerprint), target)
         description = json.loads((target / STAGE_FILE).read_text("utf-8"))
         if description["stage"]["kind"] != "evaluate":
             (target / CARD).write_text(model_card(description), "utf-8")

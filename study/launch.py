@@ -26,6 +26,7 @@ from study.backends.worker import ENGINE
 from study.collector import Collector
 from study.folder import StudyFolder, held_folder
 from study.lengths import write_lengths
+from study.places import Place, open_store
 from study.plan import Plan, Resolve, Trial, check_corpora, make_plan
 from study.pool import StagePool
 from study.progress import Display, display
@@ -55,14 +56,15 @@ class LaunchResult:
 
 def launch(
     study: Study,
-    root: Path,
+    root: Place,
     backend: BackendName = "ray",
     *,
     quiet: bool = False,
     runner: str = ENGINE,
     resolve: Resolve = resolve_base,
 ) -> LaunchResult:
-    """Bring every trial of the study to its end, in `root/<name>/`.
+    """Bring every trial of the study to its end, in `root/<name>/`, and in its cache where the root
+    is on an object store.
 
     Whatever an earlier launch finished is kept, however it ended. Raises StudyError for a folder
     that cannot be used or an unknown model, and KeyboardInterrupt after stopping the workers.
@@ -71,8 +73,12 @@ def launch(
     plan = make_plan(study, cache(resolve))  # what is wrong with the study is found before
     bases = _bases(study, resolve)  # anything is written under its name
     check_corpora(plan)
-    with held_folder(root, study) as folder, display(quiet) as shown:
-        store = Store(root)
+    store = open_store(root)
+    with (
+        store.shared(study.name),
+        held_folder(store.root, study) as folder,
+        display(quiet) as shown,
+    ):
         store.sweep()
         corpora = [config.corpus for config in _configs(plan)]
         begin = cache(lambda: write_manifest(folder.manifest, bases, corpora, backend))
@@ -80,6 +86,7 @@ def launch(
             begin()
         if not folder.documents.exists():
             write_lengths(folder.documents, _configs(plan))
+        store.push()
         means = _Means(store, bases, shown, backend, runner, begin)
         tuned = tune(study, folder, means.search)
         if tuned.failed:
@@ -131,6 +138,7 @@ def _missing(
 ) -> Work:
     """The work that neither the folder nor the store has; what the store has is collected."""
     store = means.store
+    store.expect(plan.stages())
     pool = StagePool(store.outcome)
     missing: list[Trial] = []
     for trial in plan.trials:
@@ -147,7 +155,7 @@ def _missing(
         chosen=plan.chosen,
         scored=_scored(plan.study, collector),
         bases=means.bases,
-        root=store.root,
+        root=store.place,
         scratch=scratch,
         log=folder.log,
         runner=means.runner,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from analysis.costs import read_costs
@@ -15,6 +14,7 @@ from pbb.records import Status
 from search_spaces.errors import StudyError
 from search_spaces.study_file import load_study
 from study.folder import FolderError, StudyFolder
+from study.places import Place, at_hand
 from study.plan import PlannedStage, Resolve, Trial, make_plan
 from study.store import Store
 from study.trials import kind_of, read_trials
@@ -22,17 +22,17 @@ from study.tuned import read_chosen
 from study.tuning import tuning_progress
 
 
-def status(folder: Path, resolve: Resolve = resolve_base) -> str:
+def status(folder: Place, resolve: Resolve = resolve_base) -> str:
     """Lines: trials by status, stages done and missing, device time, failures, shared stages.
 
     Raises StudyError where the folder is none of a study's.
     """
-    files = StudyFolder(folder.absolute())
+    store, path = at_hand(folder)
+    files = StudyFolder(path.absolute())
     if not files.study.is_file():
         raise FolderError(f"{folder}: holds no study.yaml; name the folder that `launch` wrote")
     study = load_study(files.study)
     rows = read_trials(files.trials)
-    store = Store(files.path.parent)
     try:
         trials: tuple[Trial, ...] = make_plan(
             study, resolve, read_chosen(files.tuned, study)
@@ -45,6 +45,7 @@ def status(folder: Path, resolve: Resolve = resolve_base) -> str:
     lines.append(_line("trials", ended))
     if trials:
         stages = {s.fingerprint: s for trial in trials for s in trial.chain}
+        store.expect(stages)
         lines.append(_line("stages", _stage_counts(stages.values(), store)))
     lines += _device_time(files)
     lines += _failures(rows)

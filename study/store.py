@@ -14,7 +14,8 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,11 @@ class Store:
         self._private = self._stages / ".tmp"
         self._resume = self._stages / ".resume"
 
+    @property
+    def place(self) -> Path | str:
+        """What `places.open_store` opens this store by, in any process that may work for it."""
+        return self.root
+
     def path(self, fingerprint: str) -> Path:
         """Where the stage's files are, or would be. Raises StoreError for no fingerprint."""
         if not FINGERPRINT.fullmatch(fingerprint):
@@ -71,6 +77,35 @@ class Store:
     def has(self, fingerprint: str) -> bool:
         """True when the stage is committed and all files that its mark lists are whole."""
         return self.outcome(fingerprint) is not None
+
+    def expect(self, fingerprints: Iterable[str]) -> None:
+        """Hear whose outcomes will be asked; a store that is far away asks for all at once."""
+
+    def fetched(self, fingerprint: str) -> Path:
+        """The folder of a committed stage, its files in it. Raises StoreError where there is none
+        at hand."""
+        return self.path(fingerprint)
+
+    def glimpse(self, fingerprints: Iterable[str], name: str) -> None:
+        """Bring one file of each committed stage to hand, and none of the rest."""
+
+    def shared(self, study: str) -> AbstractContextManager[None]:
+        """The study's folder, kept the same here and wherever else it lies while the block lasts.
+
+        Raises FolderError where another machine is at it.
+        """
+        return nullcontext()
+
+    def push(self) -> None:
+        """Bring what changed in the shared folder to where else it lies."""
+
+    def pull(self, study: str) -> Path:
+        """The study's folder, as it stands now wherever it lies."""
+        return self.root / study
+
+    def publish(self, files: Iterable[Path]) -> list[str]:
+        """Bring those files that belong to a study's folder to where else it lies; gives where."""
+        return []
 
     def begin(self, fingerprint: str) -> Path:
         """A new empty folder, private to the caller, to compute the stage in."""
@@ -114,7 +149,7 @@ class Store:
     def _publish(self, folder: Path, fingerprint: str) -> bool:
         """Give a sealed folder its name; False where a whole one has it."""
         final = self.path(fingerprint)
-        while not self.has(fingerprint):
+        while self._outcome_here(fingerprint) is None:
             try:
                 folder.replace(final)
             except OSError:
@@ -132,16 +167,19 @@ class Store:
 
     def outcome(self, fingerprint: str) -> StageOutcome | None:
         """How a committed stage ended; null where it is not committed."""
+        return self._outcome_here(fingerprint)
+
+    def _outcome_here(self, fingerprint: str) -> StageOutcome | None:
         if not self._is_whole(self.path(fingerprint)):
             return None
         try:
-            return StageOutcome.model_validate(self._description(fingerprint)["outcome"])
+            return told_outcome((self.path(fingerprint) / STAGE_FILE).read_bytes())
         except DAMAGED:  # the stage is made anew
             return None
 
     def read_items(self, fingerprint: str) -> pl.DataFrame:
         """Neutral item rows of a committed evaluation. Raises FileNotFoundError where none are."""
-        return pl.read_parquet(self.path(fingerprint) / ITEMS_FILE)
+        return pl.read_parquet(self.fetched(fingerprint) / ITEMS_FILE)
 
     def sweep(self) -> None:
         """Remove private folders whose processes are dead; those of living ones stay.
@@ -154,14 +192,9 @@ class Store:
             if (process is not None and process.is_dead()) or _is_ancient(folder):
                 self.discard(folder)
         for folder in _folders(self._resume):
-            known = FINGERPRINT.fullmatch(folder.name) and self.has(folder.name)
+            known = FINGERPRINT.fullmatch(folder.name) and self._outcome_here(folder.name)
             if known or _is_ancient(folder):
                 self.discard(folder)
-
-    def _description(self, fingerprint: str) -> dict[str, Any]:
-        text = (self.path(fingerprint) / STAGE_FILE).read_text("utf-8")
-        description: dict[str, Any] = json.loads(text)
-        return description
 
     def _set_aside(self, incomplete: Path) -> None:
         """Move away a folder that is not whole, such as one that a copy left unfinished."""
@@ -173,10 +206,21 @@ class Store:
     @staticmethod
     def _is_whole(folder: Path) -> bool:
         try:
-            sizes: dict[str, int] = json.loads((folder / DONE).read_text("utf-8"))["bytes"]
+            sizes = told_sizes((folder / DONE).read_bytes())
             return all((folder / name).stat().st_size == size for name, size in sizes.items())
         except DAMAGED:
             return False
+
+
+def told_outcome(text: bytes) -> StageOutcome:
+    """What `stage.json` says of the end. Raises one of DAMAGED."""
+    return StageOutcome.model_validate(json.loads(text)["outcome"])
+
+
+def told_sizes(text: bytes) -> dict[str, int]:
+    """Every file of a stage and its size, from the mark. Raises one of DAMAGED."""
+    sizes: dict[str, int] = json.loads(text)["bytes"]
+    return sizes
 
 
 def _description(

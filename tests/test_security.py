@@ -40,6 +40,7 @@ from study.store import Store, StoreError
 from study.trials import read_trials, write_trials
 from tests.analysis.pages import Page
 from tests.analysis.synthetic import World, item_rows, write_study
+from tests.study.object_stores import s3_server
 from tests.study.studies import RUNNER, fake_base, small_study
 from tests.test_house import SOURCES
 
@@ -326,6 +327,42 @@ def test_nor_where_stages_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_nor_on_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ray_cluster: None) -> None:
     how = {"runner": RUNNER, "resolve": fake_base}
     assert_untold(launched_with_a_secret(small_study(), tmp_path, "ray", monkeypatch, **how))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nor_on_an_object_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where the secrets are those of the store itself."""
+    boto3 = pytest.importorskip("boto3")
+    from study.remote import open_remote
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, CANARY)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("PBB_CACHE", str(tmp_path / "cache"))
+    url = "s3://results/runs"
+    with s3_server() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+        boto3.client("s3").create_bucket(Bucket="results")
+        launch(small_study(), url, "local", quiet=True, runner=RUNNER, resolve=fake_base)
+        export(f"{url}/small", tmp_path / "exported")
+        there = open_remote(url)
+        names = list(there.list("small")) + list(there.list("small/.lock"))
+        assert len(names) > 7
+        for number, name in enumerate(there.list("")):
+            there.fetch(name, tmp_path / f"object-{number}{Path(name).suffix}")
+        there.fetch("small/.lock/1", tmp_path / "lock")
+        with pytest.raises(ValueError, match="no such bucket") as refused:
+            open_remote("s3://elsewhere").read("x")
+    with pytest.raises(ValueError, match="reached") as down:
+        open_remote(url).read("x")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 100
+    assert not [path for path in files if CANARY in told(path)]
+    shown = capfd.readouterr()
+    assert CANARY not in shown.out + shown.err + str(refused.value) + str(down.value)
 
 
 def test_the_canary_would_be_seen(tmp_path: Path) -> None:

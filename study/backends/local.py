@@ -19,9 +19,9 @@ from study.backends.work import (
     trials_at,
 )
 from study.backends.worker import StageRunner, load_runner, run_cohort
+from study.places import open_store
 from study.plan import PlannedStage, Trial
 from study.pool import StagePool
-from study.store import Store
 
 WORKER = "local"
 
@@ -55,7 +55,7 @@ class _LocalRun:
     def __init__(self, work: Work, listener: Listener) -> None:
         self._work = work
         self._listener = listener
-        self._store = Store(work.root)
+        self._store = open_store(work.root)
         self._runner: StageRunner | None = None
         self.pool = StagePool(self._store.outcome, cohort_size=work.study.resources.cohort)
         self._began_s = time.monotonic()

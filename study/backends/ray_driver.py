@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -14,7 +13,7 @@ from search_spaces.groups import Chosen
 from search_spaces.study_file import Study
 from study.backends.ray_pool import find_pool
 from study.backends.work import METRIC, TrialEnd, score, trials_at
-from study.store import Store
+from study.places import Place, open_store
 
 
 class Driver(tune.Trainable):
@@ -26,13 +25,13 @@ class Driver(tune.Trainable):
         study: Study,
         bases: Mapping[str, Base],
         chosen: Chosen,
-        root: Path,
+        root: Place,
         pool: str,
     ) -> None:
         """The config is a point of the search space; the rest is the same for all trials."""
         self._point = config
         self._study, self._bases, self._chosen = study, bases, chosen
-        self._store = Store(root)
+        self._store = open_store(root)
         self._pool = find_pool(pool)
 
     def step(self) -> dict[str, Any]:

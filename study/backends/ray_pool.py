@@ -14,9 +14,9 @@ import ray
 
 from pbb.records import StageOutcome
 from study.backends.work import WorkerTime
+from study.places import Place, open_store
 from study.plan import Chain, PlannedStage, evaluations
 from study.pool import Counts, StageEnd, StagePool
-from study.store import Store
 
 NAMESPACE: Final = "pbb-study"
 WAITING_AT_MOST: Final = 10_000
@@ -30,7 +30,7 @@ def pool_name(folder: Path) -> str:
     return f"pool-{hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]}"
 
 
-def start_pool(folder: Path, root: Path, cohort_size: int) -> Any:
+def start_pool(folder: Path, root: Place, cohort_size: int) -> Any:
     """Start the pool of a study folder over the store at `root`; gives its handle."""
     actor = ray.remote(PoolActor).options(
         name=pool_name(folder), namespace=NAMESPACE, num_cpus=0, max_concurrency=WAITING_AT_MOST
@@ -50,8 +50,9 @@ class PoolActor:
     stages' own bookkeeping. All calls run in one event loop, so between two awaits nothing changes.
     """
 
-    def __init__(self, root: Path, cohort_size: int) -> None:
-        self._pool = StagePool(Store(root).outcome, cohort_size=cohort_size, ended=self._wake)
+    def __init__(self, root: Place, cohort_size: int) -> None:
+        self._store = open_store(root)
+        self._pool = StagePool(self._store.outcome, cohort_size=cohort_size, ended=self._wake)
         self._workers: dict[str, asyncio.Future[Cohort]] = {}
         """Those that wait for a cohort, the longest first."""
         self._waited_for: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
@@ -66,6 +67,7 @@ class PoolActor:
 
     async def admit(self, chains: Sequence[Chain], last: bool) -> None:
         """Want all chains. last: no stage beyond these will be asked for."""
+        self._store.expect(stage.fingerprint for chain in chains for stage in chain)
         for chain in chains:
             self._pool.request(chain)
         self._closed = last

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any, Final
 
 import ray
@@ -15,7 +14,7 @@ from study.backends import ray_team
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
 from study.backends.worker import StageRunner, load_runner, run_cohort, shared_runner
-from study.store import Store
+from study.places import open_store
 
 MAX_RESTARTS: Final = 50
 """So many worker groups of one trainer may be lost; the pool bounds the losses of one stage."""
@@ -30,7 +29,7 @@ def train_loop(config: dict[str, Any]) -> None:
     if ray_team.follows():
         ray_team.follow(config["runner"], pool, worker)
         return
-    store = Store(Path(config["root"]))
+    store = open_store(config["root"])
     runner = None
     while cohort := ray.get(pool.take.remote(worker)):
         try:

@@ -16,6 +16,7 @@ from search_spaces.groups import Chosen
 from search_spaces.runs import proposed_nuisances
 from search_spaces.settings import TpeSearch
 from search_spaces.study_file import Study
+from study.places import Place
 from study.plan import Trial, compile_trial, evaluations, tuning_trials
 from study.pool import Counts, StageEnd
 from study.store import Store
@@ -98,7 +99,7 @@ class Work:
     chosen: nuisances that tuning found for these trials.
     scored: tpe's proposals of earlier launches and their scores.
     bases: every base of the study by name, so that no trial hashes weights again.
-    root: the store's root. runner: see `study.backends.worker.load_runner`.
+    root: the store's place. runner: see `study.backends.worker.load_runner`.
     scratch: a private folder whose loss costs nothing. log: file for a backend's own chatter.
     """
 
@@ -107,7 +108,7 @@ class Work:
     chosen: Chosen
     scored: tuple[tuple[Point, float], ...]
     bases: Mapping[str, Base]
-    root: Path
+    root: Place
     scratch: Path
     log: Path
     runner: str

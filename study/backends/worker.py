@@ -76,7 +76,7 @@ def run_cohort(
 
 
 def _job(store: Store, planned: PlannedStage) -> Job:
-    parent = store.path(planned.parent) if planned.parent else None
+    parent = store.fetched(planned.parent) if planned.parent else None
     out, scratch = store.begin(planned.fingerprint), store.resume_folder(planned.fingerprint)
     return Job(planned.stage, parent, out, scratch)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pbb import engine
+from pbb import alone
 from pbb.config import RlStage
 from pbb.curricula import compile_run
 from pbb.engine import Engine
@@ -61,7 +61,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_a_killed_stage_goes_on_and_leaves_the_same_bytes(
     tmp_path: Path, rank: int, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "EVERY_STEPS", 2)
+    monkeypatch.setattr(alone, "EVERY_STEPS", 2)
     whole, again, scratch = (tmp_path / name for name in ("whole", "again", "scratch"))
     whole.mkdir()
     again.mkdir()

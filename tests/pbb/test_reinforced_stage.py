@@ -200,7 +200,7 @@ def test_divergence_leaves_the_last_good_weights_also_when_resumed(
 
     They are older than the state that was kept last, so the state must hold them too.
     """
-    monkeypatch.setattr("pbb.engine.EVERY_STEPS", 1)
+    monkeypatch.setattr("pbb.alone.EVERY_STEPS", 1)
     stage = rl_stage(rank, peak_lr=1e25, warmup_steps=0, updates_per_batch=1)
     base, _ = load_base(stage.base, "float32", CPU)
     with Attached(base, stage.base.name, stage.lora, stage.seed) as attached:

@@ -40,7 +40,7 @@ def reinforcing_study() -> Study:
 def launched(root: Path) -> LaunchResult:
     """Launch it on the local backend."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pbb.engine.EVERY_STEPS", STATE_EVERY)
+        patch.setattr("pbb.alone.EVERY_STEPS", STATE_EVERY)
         return launch(reinforcing_study(), root, "local", quiet=True)
 
 

@@ -71,14 +71,13 @@ def launch(
     plan = make_plan(study, cache(resolve))  # what is wrong with the study is found before
     bases = _bases(study, resolve)  # anything is written under its name
     check_corpora(plan)
-    with held_folder(root, study) as folder, display(quiet) as shown:
+    with held_folder(root, study, resolve) as folder, display(quiet) as shown:
         store = Store(root)
         store.sweep()
         corpora = [config.corpus for config in _configs(plan)]
         begin = cache(lambda: write_manifest(folder.manifest, bases, corpora, backend))
-        if not folder.manifest.exists():
+        if not (folder.manifest.exists() and folder.documents.exists()):  # new, or extended
             begin()
-        if not folder.documents.exists():
             write_lengths(folder.documents, _configs(plan))
         means = _Means(store, bases, shown, backend, runner, begin)
         tuned = tune(study, folder, means.search)

@@ -24,6 +24,7 @@ from search_spaces.study_file import Study
 from study.backends.work import Backend, Point, TrialEnd, Work
 from study.backends.worker import ENGINE
 from study.collector import Collector
+from study.disk import told_if_full
 from study.folder import StudyFolder, held_folder
 from study.lengths import write_lengths
 from study.plan import Plan, Resolve, Trial, check_corpora, make_plan
@@ -65,13 +66,18 @@ def launch(
     """Bring every trial of the study to its end, in `root/<name>/`.
 
     Whatever an earlier launch finished is kept, however it ended. Raises StudyError for a folder
-    that cannot be used or an unknown model, and KeyboardInterrupt after stopping the workers.
+    that cannot be used, an unknown model or a full disk, and KeyboardInterrupt after stopping the
+    workers.
     """
     began_s = time.monotonic()
     plan = make_plan(study, cache(resolve))  # what is wrong with the study is found before
     bases = _bases(study, resolve)  # anything is written under its name
     check_corpora(plan)
-    with held_folder(root, study, resolve) as folder, display(quiet) as shown:
+    with (
+        told_if_full(root),
+        held_folder(root, study, resolve) as folder,
+        display(quiet) as shown,
+    ):
         store = Store(root)
         store.sweep()
         corpora = [config.corpus for config in _configs(plan)]
@@ -87,6 +93,7 @@ def launch(
             )
         measured = make_plan(study, bases.__getitem__, tuned.chosen) if tuned.chosen else plan
         collector = means.bring(measured, folder, store.root / SCRATCH / study.name)
+        store.sweep()  # after workers that died while others went on
     collector.run |= tuned.run
     return _result(folder, collector, time.monotonic() - began_s)
 

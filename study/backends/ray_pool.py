@@ -19,6 +19,8 @@ from study.pool import Counts, StageEnd, StagePool
 from study.store import Store
 
 NAMESPACE: Final = "pbb-study"
+MAX_RESTARTS: Final = 10
+"""So often may the pool's process be lost in one launch."""
 WAITING_AT_MOST: Final = 10_000
 """Calls that may wait in the pool at a time: all drivers and workers of a cluster."""
 
@@ -28,12 +30,24 @@ def pool_name(folder: Path) -> str:
     return f"pool-{hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]}"
 
 
-def start_pool(folder: Path, root: Path, cohort_size: int) -> Any:
-    """Start the pool of a study folder over the store at `root`; gives its handle."""
+def start_pool(
+    folder: Path, root: Path, cohort_size: int, wanted: ray.ObjectRef[Any], last: bool
+) -> Any:
+    """Start the pool of a study folder over the store at `root`; gives its handle.
+
+    wanted: the chains to begin with; the caller keeps the reference as long as the pool, since one
+    that dies is started again with the same arguments. Those who waited then ask it again, and
+    what was finished it finds in the store. last: nothing beyond these will be asked for.
+    """
     actor = ray.remote(PoolActor).options(
-        name=pool_name(folder), namespace=NAMESPACE, num_cpus=0, max_concurrency=WAITING_AT_MOST
+        name=pool_name(folder),
+        namespace=NAMESPACE,
+        num_cpus=0,
+        max_concurrency=WAITING_AT_MOST,
+        max_restarts=MAX_RESTARTS,
+        max_task_retries=-1,
     )
-    return actor.remote(root, cohort_size)
+    return actor.remote(root, cohort_size, wanted, last)
 
 
 def find_pool(name: str) -> Any:
@@ -44,21 +58,23 @@ def find_pool(name: str) -> Any:
 class PoolActor:
     """Trials ask by `reach`, workers by `take`; both wait here."""
 
-    def __init__(self, root: Path, cohort_size: int) -> None:
+    def __init__(
+        self, root: Path, cohort_size: int, chains: Sequence[Chain] = (), last: bool = False
+    ) -> None:
         self._pool = StagePool(Store(root).outcome, cohort_size=cohort_size)
+        for chain in chains:
+            self._pool.request(chain)
         self._changed = asyncio.Condition()
-        self._closed = False
+        self._closed = last
         self._given_up: str | None = None
         self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
         self._idle_s: dict[str, float] = defaultdict(float)
 
-    async def admit(self, chains: Sequence[Chain], last: bool) -> None:
-        """Want all chains. last: no stage beyond these will be asked for."""
+    async def _admit(self, chains: Sequence[Chain]) -> None:
         async with self._changed:
             for chain in chains:
                 self._pool.request(chain)
-            self._closed = last
             if self._given_up is not None:
                 self._pool.abandon(self._given_up)
             self._changed.notify_all()
@@ -66,7 +82,7 @@ class PoolActor:
     async def reach(self, chains: Sequence[Chain]) -> list[tuple[StageEnd, ...]]:
         """Want the chains, and wait until each has ended."""
         if not all(self._pool.has_ended(chain) for chain in chains):
-            await self.admit(chains, self._closed)
+            await self._admit(chains)
         async with self._changed:
             await self._changed.wait_for(
                 lambda: all(self._pool.has_ended(chain) for chain in chains)

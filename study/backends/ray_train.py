@@ -14,6 +14,7 @@ from search_spaces.settings import Resources
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
 from study.backends.worker import load_runner, run_cohort
+from study.disk import is_full
 from study.store import Store
 
 MAX_RESTARTS: Final = 50
@@ -34,6 +35,9 @@ def train_loop(config: dict[str, Any]) -> None:
             for planned, outcome in run_cohort(store, runner, cohort):
                 ray.get(pool.complete.remote(worker, planned.fingerprint, outcome))
         except Exception as error:  # a process that raised is not trusted again: Train replaces it
+            if is_full(error):  # no process would do better
+                ray.get(pool.give_up.remote(f"the disk is full: {error}"))
+                return
             ray.get(pool.lost.remote(worker, f"{type(error).__name__}: {error}"))
             raise
 

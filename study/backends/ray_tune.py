@@ -32,7 +32,9 @@ class RayBackend:
         work.scratch.mkdir(parents=True)
         with session(work.study.resources, work.log):
             name = pool_name(work.scratch)
-            pool = start_pool(work.scratch, work.root, work.study.resources.cohort)
+            wanted = ray.put([trial.chain for trial in work.trials])  # kept as long as the pool
+            last = not isinstance(work.study.search, TpeSearch)
+            pool = start_pool(work.scratch, work.root, work.study.resources.cohort, wanted, last)
             try:
                 _run(work, listener, pool, name)
             finally:
@@ -42,11 +44,7 @@ class RayBackend:
 def _run(work: Work, listener: Listener, pool: Any, name: str) -> None:
     from study.backends.ray_train import Trainers  # brings torch, which the drivers do without
 
-    is_tpe = isinstance(work.study.search, TpeSearch)
-    chains = [trial.chain for trial in work.trials]
-    admitted = pool.admit.remote(chains, last=not is_tpe)
     trainers = Trainers(work, pool, name)
-    ray.get(admitted)
     told = _Told(work, listener, pool)
     _tuner(work, name, told).fit()
     told.rest()

@@ -28,6 +28,7 @@ from pbb.config import (
     TrainStage,
 )
 from pbb.corpus import build_corpus
+from pbb.durable import parquet_bytes
 from pbb.evaluation.items import evaluate
 from pbb.jobs import Job
 from pbb.models.adapters import LORA_FILE, AdapterError, Attached, checkpoint
@@ -246,7 +247,7 @@ def answer(
             attached.model.to(device)
             attached.load(parent)
             rows = evaluate(attached.model, encoder, stage, corpus, device)
-    rows.write_parquet(out / "items.parquet")
+    (out / "items.parquet").write_bytes(parquet_bytes(rows))
 
 
 def _kept_checkpoint(parent: Path | None, step: int) -> Path:
@@ -278,4 +279,5 @@ def _save_checkpoint(attached: Attached, weights: dict[str, Tensor], out: Path, 
 
 
 def _write_records(records: Sequence[StepRecord] | Sequence[RlStepRecord], out: Path) -> None:
-    pl.DataFrame([r.model_dump() for r in records]).write_parquet(out / STEPS_FILE)
+    frame = pl.DataFrame([r.model_dump() for r in records])
+    (out / STEPS_FILE).write_bytes(parquet_bytes(frame))

@@ -16,42 +16,36 @@ from tests.chaos import cluster, local
 from tests.chaos.storm import Figures
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
+HEAD: Final = (
+    "| storm | what is killed | kills | relaunches | seconds | date | machine |",
+    "|---|---|---|---|---|---|---|",
+)
 BETWEEN: Final = re.compile("(?<=<!-- chaos -->\n).*(?=<!-- /chaos -->)", re.DOTALL)
 
 
 def main(chosen: Sequence[str]) -> None:
-    """Run the storms that are named, or all; only all of them change the page."""
+    """Run the storms that are named, or all; each leaves its row on the page."""
     storms = {**local.STORMS, **cluster.STORMS}
-    found = []
     for name in chosen or storms:
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-            found.append(storms[name](Path(folder)))
-        print(_line(found[-1]), flush=True)
-    if not chosen:
+            row = _row(name, storms[name](Path(folder)))
+        print(row, flush=True)
         page = PAGE.read_text("utf-8")
-        PAGE.write_text(BETWEEN.sub(lambda _: _table(found), page), "utf-8")
+        rows = {_name(each): each for each in BETWEEN.findall(page)[0].splitlines()[2:]}
+        rows[name] = row
+        table = [*HEAD, *(rows[each] for each in storms if each in rows), ""]
+        PAGE.write_text(BETWEEN.sub(lambda _, lines=table: "\n".join(lines), page), "utf-8")
 
 
-def _table(found: Sequence[Figures]) -> str:
-    kills, again = sum(f.kills for f in found), sum(f.relaunches for f in found)
-    seconds = sum(f.wall_s for f in found)
+def _row(name: str, figures: Figures) -> str:
     day = datetime.now(UTC).date().isoformat()
     where = f"{platform.machine()}, {os.cpu_count()} CPUs"
-    return "\n".join(
-        [
-            f"`make chaos`, {day}, {where}; steps and times are drawn from seed {local.SEED}.",
-            "",
-            "| storm | kills | relaunches | seconds |",
-            "|---|---|---|---|",
-            *map(_line, found),
-            f"| all | {kills} | {again} | {seconds:.0f} |",
-            "",
-        ]
-    )
+    told = (figures.kind, figures.kills, figures.relaunches, f"{figures.wall_s:.0f}", day, where)
+    return f"| `{name}` | {' | '.join(map(str, told))} |"
 
 
-def _line(figures: Figures) -> str:
-    return f"| {figures.kind} | {figures.kills} | {figures.relaunches} | {figures.wall_s:.0f} |"
+def _name(row: str) -> str:
+    return row.split("`")[1]
 
 
 if __name__ == "__main__":

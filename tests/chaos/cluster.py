@@ -9,11 +9,10 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from search_spaces.study_file import load_study
 from study.trials import read_trials
 from tests.chaos.cases import SMALL
 from tests.chaos.evidence import leftovers, rows
@@ -129,27 +128,26 @@ def survived(folder: Path) -> Figures:
     return told.ended()
 
 
-def launched_again(folder: Path, victims: Sequence[str] = ()) -> Figures:
-    """Losses that end a launch: each is followed by another, and the last comes to its end."""
+def launched_again(folder: Path) -> Figures:
+    """Losses that may end a launch: another brings the study to its end."""
     wanted = brought(SMALL, folder / "undisturbed")
     draw = random.Random(SEED)
-    root = folder / "root"
-    told = Figures("launch, head and only node on Ray, at drawn times")
-    for victim in victims or ("launch", "head", "node", "launch", "node"):
+    told = Figures("launch, head, and only node of launches on Ray, at drawn times")
+    for number, victim in enumerate(("head", "launch", "node", "launch", "head")):
+        root = folder / f"{victim}-{number}"
         launch = ClusterLaunch(root)
         wait_until(lambda each=launch: each.begun() > 1 or not each.runs())  # type: ignore[misc]
-        time.sleep(draw.uniform(0, STAGE_S))
+        time.sleep(draw.uniform(0, 3 * STAGE_S))
         launch.kill(victim)
-        code, said = launch.end()
-        print(victim, code, said[-600:])
-        assert victim != "head" or (code and "launch again" in said), said
         told.kills += 1
+        code, said = launch.end()
+        assert victim != "head" or (code and "launch again" in said), said
+        if number == 0:  # the others by the local backend: the folder is the same, and it is faster
+            code, said = ClusterLaunch(root).end()
+            assert code == 0, said
+            assert rows(root, "small") == wanted
+        assert brought(SMALL, root) == wanted
         told.relaunches += 1
-    code, said = ClusterLaunch(root).end()
-    assert code == 0, said
-    assert rows(root, "small") == wanted
-    assert leftovers(root) == []
-    assert load_study(root / "small" / "study.yaml") == SMALL.study
     return told.ended()
 
 

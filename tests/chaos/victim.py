@@ -27,7 +27,7 @@ from study.launch import launch
 from tests.study.studies import RUNNER, fake_base
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.chaos.victim"])
+_FORKS.set_forkserver_preload(["tests.chaos.victim", "tests.study.fake_engine"])
 
 STATE_EVERY: Final = 2
 """Steps of reinforcement after which a stage keeps its state; few, so that kills fall between."""

@@ -25,7 +25,7 @@ MARK: Final = "PBB_CHAOS_MARK"
 AT_LEAST: Final = 5
 """Kills of each storm."""
 STAGE_S: Final = 1.0
-MOST_S: Final = 240.0
+MOST_S: Final = 600.0
 
 PROCESSES: Final[Mapping[str, str]] = {
     "worker": "ray::RayTrainWorker",
@@ -75,7 +75,10 @@ class ClusterLaunch:
 
     def end(self) -> tuple[int, str]:
         """Wait for the launch to end and its processes to go; exit code and standard error."""
-        told = self._launch.communicate(timeout=MOST_S)[1]
+        try:
+            told = self._launch.communicate(timeout=MOST_S)[1]
+        finally:
+            self._launch.kill()
         wait_until(lambda: not self._found("worker"))
         return self._launch.returncode, told
 

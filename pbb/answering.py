@@ -12,6 +12,7 @@ from torch import nn
 
 from pbb.config import EvaluateStage, Lora
 from pbb.corpus import build_corpus
+from pbb.durable import parquet_bytes
 from pbb.evaluation.cohort_decoding import Resident
 from pbb.evaluation.cohort_items import evaluate_together
 from pbb.evaluation.decoding import Continue
@@ -48,7 +49,7 @@ def answer(
         lora = saved_lora(folder)
         with standing(base, stage.base.name, lora, 0, folder, device) as attached:
             rows = evaluate(attached.model, encoder, stage, corpus, device, by)
-    rows.write_parquet(out / ITEMS_FILE)
+    (out / ITEMS_FILE).write_bytes(parquet_bytes(rows))
 
 
 def may_answer_together(jobs: Sequence[Job]) -> bool:
@@ -100,7 +101,7 @@ def answer_together(
             stack.put(i, read_tensors(folder / ADAPTER_FILE, stack.names))
     tables = evaluate_together(stack.llama, encoder, stages, resident)
     for job, rows in zip(jobs, tables, strict=True):
-        rows.write_parquet(job.out / ITEMS_FILE)
+        (job.out / ITEMS_FILE).write_bytes(parquet_bytes(rows))
 
 
 def _lora(stage: EvaluateStage, parent: Path | None) -> Lora:

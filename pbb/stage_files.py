@@ -10,6 +10,7 @@ import polars as pl
 from torch import Tensor
 
 from pbb.config import EvaluateStage, Lora
+from pbb.durable import parquet_bytes
 from pbb.models.adapters import LORA_FILE, AdapterError, Attached, checkpoint
 from pbb.records import RlStepRecord, StepRecord
 
@@ -48,4 +49,5 @@ def save_checkpoint(attached: Attached, weights: dict[str, Tensor], out: Path, s
 
 def write_records(records: Sequence[StepRecord] | Sequence[RlStepRecord], out: Path) -> None:
     """Write what the steps of a stage were."""
-    pl.DataFrame([r.model_dump() for r in records]).write_parquet(out / STEPS_FILE)
+    frame = pl.DataFrame([r.model_dump() for r in records])
+    (out / STEPS_FILE).write_bytes(parquet_bytes(frame))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from pbb.durable import sync
+from pbb.durable import parquet_bytes, sync
 
 TEMPORARY: Final = ".tmp-"
 """Prefix of files under way; a reader skips them and a launch removes them."""
@@ -50,8 +50,7 @@ def write_parquet(
     path: Path, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
 ) -> None:
     """A frame as zstd Parquet; `metadata` goes into the file's own key-value pairs."""
-    pairs = dict(metadata or {})
-    write_atomically(path, lambda file: frame.write_parquet(file, metadata=pairs))
+    write_atomically(path, lambda file: file.write_bytes(parquet_bytes(frame, metadata)))
 
 
 def remove_leftovers(folder: Path) -> None:

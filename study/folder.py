@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pbb.models.registry import resolve as resolve_base
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study, dump_study, load_study, study_data
+from study.extension import HOW_IT_RUNS, READ_BY_ANALYSIS, changed_keys, refusal
 from study.files import remove_leftovers, write_text
+from study.plan import Resolve
 from study.processes import ProcessName
 from study.provenance import note_edit
 
 STUDY_FILE: Final = "study.yaml"
 LOCK_FILE: Final = ".lock"
-READ_BY_ANALYSIS: Final = frozenset({"question", "headline", "primary", "claims"})
-"""Keys that no run depends on. They may change after results are in, and the manifest says so."""
-HOW_IT_RUNS: Final = frozenset({"resources"})
-"""Keys that are no part of what a study is."""
 
 
 class FolderError(StudyError):
@@ -72,10 +71,11 @@ class StudyFolder:
 
 
 @contextmanager
-def held_folder(root: Path, study: Study) -> Iterator[StudyFolder]:
+def held_folder(root: Path, study: Study, resolve: Resolve = resolve_base) -> Iterator[StudyFolder]:
     """The study's folder, made or checked, with no other launch in it meanwhile.
 
-    Raises FolderError where the folder holds another study, or something else, or is in use.
+    A folder of the same study, or of one that this one extends (`study.extension`), is taken over.
+    Raises FolderError where it holds another study, or something else, or is in use.
     """
     folder = StudyFolder(root.absolute() / study.name)
     with ExitStack() as held:
@@ -83,7 +83,7 @@ def held_folder(root: Path, study: Study) -> Iterator[StudyFolder]:
             folder.path.mkdir(parents=True, exist_ok=True)
             _refuse_foreign(folder)
             held.enter_context(_lock(folder.path / LOCK_FILE))
-            _refuse_other_study(folder, study)
+            _take_over(folder, study, resolve)
             _remove_leftovers(folder)
             if not folder.study.exists():
                 write_text(folder.study, dump_study(study))
@@ -105,7 +105,8 @@ def _refuse_foreign(folder: StudyFolder) -> None:
         )
 
 
-def _refuse_other_study(folder: StudyFolder, study: Study) -> None:
+def _take_over(folder: StudyFolder, study: Study, resolve: Resolve) -> None:
+    """Let the study stand for the one that the folder was made by, if it may."""
     if not folder.study.exists():
         return
     try:
@@ -114,18 +115,22 @@ def _refuse_other_study(folder: StudyFolder, study: Study) -> None:
         raise FolderError(
             f"{error}; mend or move that file, rename the study, or choose another --root"
         ) from error
-    changed = [key for key in Study.model_fields if getattr(before, key) != getattr(study, key)]
-    fixed = [key for key in changed if key not in READ_BY_ANALYSIS | HOW_IT_RUNS]
-    if changed and not fixed:
-        edited = {key: study_data(before).get(key) for key in changed if key in READ_BY_ANALYSIS}
-        if edited:  # noted first: a change may be noted and not made, never made and not noted
-            note_edit(folder.manifest, edited)
-        write_text(folder.study, dump_study(study))
-    if fixed:
+    changed = changed_keys(before, study)
+    if not changed:
+        return
+    differences = refusal(before, study, resolve)
+    if differences is not None:
         raise FolderError(
-            f"{folder.path}: was made by another study file ({', '.join(fixed)} differ); rename "
-            "the study or choose another --root. Stages they share are not run again"
+            f"{folder.path}: was made by another study file, whose runs are not all runs of this "
+            f"one ({differences}); undo that, rename the study, or choose another --root. Stages "
+            "that two studies under one root share are not run again"
         )
+    edited = {key: study_data(before).get(key) for key in changed if key not in HOW_IT_RUNS}
+    if edited:  # noted first: a change may be noted and not made, never made and not noted
+        note_edit(folder.manifest, edited)
+    if edited.keys() - READ_BY_ANALYSIS:
+        folder.documents.unlink(missing_ok=True)  # there are more to measure
+    write_text(folder.study, dump_study(study))
 
 
 def _remove_leftovers(folder: StudyFolder) -> None:

@@ -24,6 +24,7 @@ from search_spaces.study_file import Study
 from study.backends.work import Backend, Point, TrialEnd, Work
 from study.backends.worker import ENGINE
 from study.collector import Collector
+from study.disk import told_if_full
 from study.folder import StudyFolder, held_folder
 from study.lengths import write_lengths
 from study.places import Place, open_store
@@ -67,7 +68,8 @@ def launch(
     is on an object store.
 
     Whatever an earlier launch finished is kept, however it ended. Raises StudyError for a folder
-    that cannot be used or an unknown model, and KeyboardInterrupt after stopping the workers.
+    that cannot be used, an unknown model or a full disk, and KeyboardInterrupt after stopping the
+    workers.
     """
     began_s = time.monotonic()
     plan = make_plan(study, cache(resolve))  # what is wrong with the study is found before
@@ -75,16 +77,16 @@ def launch(
     check_corpora(plan)
     store = open_store(root)
     with (
+        told_if_full(store.root),
         store.shared(study.name),
-        held_folder(store.root, study) as folder,
+        held_folder(store.root, study, resolve) as folder,
         display(quiet) as shown,
     ):
         store.sweep()
         corpora = [config.corpus for config in _configs(plan)]
         begin = cache(lambda: write_manifest(folder.manifest, bases, corpora, backend))
-        if not folder.manifest.exists():
+        if not (folder.manifest.exists() and folder.documents.exists()):  # new, or extended
             begin()
-        if not folder.documents.exists():
             write_lengths(folder.documents, _configs(plan))
         store.push()
         means = _Means(store, bases, shown, backend, runner, begin)
@@ -95,6 +97,7 @@ def launch(
             )
         measured = make_plan(study, bases.__getitem__, tuned.chosen) if tuned.chosen else plan
         collector = means.bring(measured, folder, store.root / SCRATCH / study.name)
+        store.sweep()  # after workers that died while others went on
     collector.run |= tuned.run
     return _result(folder, collector, time.monotonic() - began_s)
 

@@ -50,8 +50,11 @@ def note_edit(path: Path, before: Mapping[str, Any]) -> None:
     data = _read(path)
     if not data:
         return
-    edit = {"time": _now(), "before": dict(before)}
-    write_json(path, {**data, "edits": [*_listed(data.get("edits")), edit]})
+    edits = _listed(data.get("edits"))
+    last = edits[-1] if edits else None
+    if isinstance(last, dict) and last.get("before") == before:
+        return  # noted by a launch that died before the change was made
+    write_json(path, {**data, "edits": [*edits, {"time": _now(), "before": dict(before)}]})
 
 
 def manifest(

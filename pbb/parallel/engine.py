@@ -16,6 +16,7 @@ from torch import nn
 
 from pbb.config import EvaluateStage, Stage, TrainStage
 from pbb.corpus import build_corpus
+from pbb.durable import parquet_bytes
 from pbb.engine import chosen_device, ended, prepare
 from pbb.evaluation.items import Item, answered, item_rows
 from pbb.jobs import Job
@@ -177,7 +178,7 @@ class TeamEngine:
 
             rows = item_rows(stage, corpus, answer)
         if self._team.leads:
-            rows.write_parquet(out / ITEMS_FILE)
+            (out / ITEMS_FILE).write_bytes(parquet_bytes(rows))
 
 
 def _in_turn(parts: Sequence[Sequence[str]]) -> list[str]:

@@ -19,6 +19,7 @@ from study.backends.work import (
     trials_at,
 )
 from study.backends.worker import StageRunner, load_runner, run_cohort
+from study.disk import is_full
 from study.places import open_store
 from study.plan import PlannedStage, Trial
 from study.pool import StagePool
@@ -88,6 +89,8 @@ class _LocalRun:
                 self._worked_s += outcome.wall_s + outcome.load_s
                 self.pool.complete(WORKER, planned.fingerprint, outcome)
         except Exception as error:  # what raised once is not trusted again: a fresh runner
+            if is_full(error):
+                raise
             self._runner = None
             self.pool.worker_lost(WORKER, f"{type(error).__name__}: {error}")
 

@@ -19,6 +19,8 @@ from study.plan import Chain, PlannedStage, evaluations
 from study.pool import Counts, StageEnd, StagePool
 
 NAMESPACE: Final = "pbb-study"
+MAX_RESTARTS: Final = 10
+"""So often may the pool's process be lost in one launch."""
 WAITING_AT_MOST: Final = 10_000
 """Calls that may wait in the pool at a time: all drivers and workers of a cluster."""
 
@@ -30,12 +32,24 @@ def pool_name(folder: Path) -> str:
     return f"pool-{hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]}"
 
 
-def start_pool(folder: Path, root: Place, cohort_size: int) -> Any:
-    """Start the pool of a study folder over the store at `root`; gives its handle."""
+def start_pool(
+    folder: Path, root: Place, cohort_size: int, wanted: ray.ObjectRef[Any], last: bool
+) -> Any:
+    """Start the pool of a study folder over the store at `root`; gives its handle.
+
+    wanted: the chains to begin with; the caller keeps the reference as long as the pool, since one
+    that dies is started again with the same arguments. Those who waited then ask it again, and
+    what was finished it finds in the store. last: nothing beyond these will be asked for.
+    """
     actor = ray.remote(PoolActor).options(
-        name=pool_name(folder), namespace=NAMESPACE, num_cpus=0, max_concurrency=WAITING_AT_MOST
+        name=pool_name(folder),
+        namespace=NAMESPACE,
+        num_cpus=0,
+        max_concurrency=WAITING_AT_MOST,
+        max_restarts=MAX_RESTARTS,
+        max_task_retries=-1,
     )
-    return actor.remote(root, cohort_size)
+    return actor.remote(root, cohort_size, wanted, last)
 
 
 def find_pool(name: str) -> Any:
@@ -50,14 +64,16 @@ class PoolActor:
     stages' own bookkeeping. All calls run in one event loop, so between two awaits nothing changes.
     """
 
-    def __init__(self, root: Place, cohort_size: int) -> None:
+    def __init__(
+        self, root: Place, cohort_size: int, chains: Sequence[Chain] = (), last: bool = False
+    ) -> None:
         self._store = open_store(root)
         self._pool = StagePool(self._store.outcome, cohort_size=cohort_size, ended=self._wake)
         self._workers: dict[str, asyncio.Future[Cohort]] = {}
         """Those that wait for a cohort, the longest first."""
         self._waited_for: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
         """By the stage whose end a trial waits for."""
-        self._closed = False
+        self._closed = last
         self._given_up: str | None = None
         self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
@@ -65,12 +81,12 @@ class PoolActor:
         self._given_s: dict[str, float] = {}
         """When each worker was given the cohort that it has in hand."""
 
-    async def admit(self, chains: Sequence[Chain], last: bool) -> None:
-        """Want all chains. last: no stage beyond these will be asked for."""
+        self._want(chains)
+
+    def _want(self, chains: Sequence[Chain]) -> None:
         self._store.expect(stage.fingerprint for chain in chains for stage in chain)
         for chain in chains:
             self._pool.request(chain)
-        self._closed = last
         if self._given_up is not None:
             self._pool.abandon(self._given_up)
         self._hand_out()
@@ -78,7 +94,7 @@ class PoolActor:
     async def reach(self, chains: Sequence[Chain]) -> list[tuple[StageEnd, ...]]:
         """Want the chains, and wait until each has ended."""
         if not all(self._pool.has_ended(chain) for chain in chains):
-            await self.admit(chains, self._closed)
+            self._want(chains)
         for chain in chains:
             for planned in evaluations(chain):
                 await self._end_of(planned.fingerprint)

@@ -6,6 +6,7 @@ import threading
 from typing import Any, Final
 
 import ray
+from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
@@ -14,10 +15,13 @@ from study.backends import ray_team
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
 from study.backends.worker import StageRunner, load_runner, run_cohort, shared_runner
+from study.disk import is_full
 from study.places import open_store
 
 MAX_RESTARTS: Final = 50
 """So many worker groups of one trainer may be lost; the pool bounds the losses of one stage."""
+MAX_CONTROLLERS: Final = 3
+"""So many controllers may one trainer have; Ray starts none anew."""
 DRIVERS_SHARE: Final = 0.1
 """CPUs that each trainer leaves to trial drivers, or those would wait for trainers to end."""
 
@@ -37,6 +41,9 @@ def train_loop(config: dict[str, Any]) -> None:
             for planned, outcome in run_cohort(store, runner, cohort):
                 ray.get(pool.complete.remote(worker, planned.fingerprint, outcome))
         except Exception as error:  # a process that raised is not trusted again: Train replaces it
+            if is_full(error):  # no process would do better
+                ray.get(pool.give_up.remote(f"the disk is full: {error}"))
+                return
             ray.get(pool.lost.remote(worker, f"{type(error).__name__}: {error}"))
             raise
     if ray_team.several():
@@ -71,18 +78,27 @@ class Trainers:
             thread.join(timeout_s)
 
     def _fit(self, work: Work, name: str, worker: str) -> None:
-        reason = "the last worker stopped"
-        try:
-            _trainer(work, name, worker).fit()
-        except Exception as error:  # told to the pool, which fails what nobody is left to run
-            reason = f"{type(error).__name__}: {str(error).strip().splitlines()[-1:]}"
-        if not ray.is_initialized():  # the launch was interrupted
-            return
-        ray.get(self._pool.lost.remote(worker, reason))
+        reason, lost, starts = "", True, 0
+        while lost and starts < MAX_CONTROLLERS:
+            reason, lost = _ended(work, name, worker)
+            if not ray.is_initialized():  # the launch was interrupted
+                return
+            ray.get(self._pool.lost.remote(worker, reason))
+            starts += 1
         with self._last_word:
             self._running -= 1
             if self._running == 0:
                 ray.get(self._pool.give_up.remote(f"no worker is left: {reason}"))
+
+
+def _ended(work: Work, name: str, worker: str) -> tuple[str, bool]:
+    """Run a trainer to its end: why it came, and whether it was that its controller was lost."""
+    try:
+        _trainer(work, name, worker).fit()
+    except Exception as error:  # told to the pool, which fails what nobody is left to run
+        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[-1:]}"
+        return reason, isinstance(error, RayActorError)
+    return "the last worker stopped", False
 
 
 def _trainer(work: Work, name: str, worker: str) -> TorchTrainer:

@@ -8,11 +8,14 @@ from typing import Any, Final
 
 import ray
 from ray import tune
+from ray.exceptions import RayActorError
 from ray.tune.search.optuna import OptunaSearch
 
+from search_spaces.errors import StudyError
 from search_spaces.settings import TpeSearch
 from study.backends.proposals import enumerated_points, sampler, search_space
 from study.backends.ray_driver import Driver
+from study.backends.ray_head import head_watch
 from study.backends.ray_pool import pool_name, start_pool
 from study.backends.ray_session import session
 from study.backends.work import METRIC, Listener, Point, TrialEnd, Work, trials_at
@@ -30,11 +33,19 @@ class RayBackend:
         """See `study.backends.work.Backend`."""
         shutil.rmtree(work.scratch, ignore_errors=True)  # of a launch that was killed
         work.scratch.mkdir(parents=True)
-        with session(work.study.resources, work.log):
+        with head_watch() as watch, session(work.study.resources, work.log):
+            watch()
             name = pool_name(work.scratch)
-            pool = start_pool(work.scratch, work.root, work.study.resources.cohort)
+            wanted = ray.put([trial.chain for trial in work.trials])  # kept as long as the pool
+            last = not isinstance(work.study.search, TpeSearch)
+            pool = start_pool(work.scratch, work.root, work.study.resources.cohort, wanted, last)
             try:
                 _run(work, listener, pool, name)
+            except RayActorError as error:
+                raise StudyError(
+                    f"Ray lost the stage pool, or the node that it was on ({work.log}); launch "
+                    "again: all that is finished is kept"
+                ) from error
             finally:
                 ray.kill(pool)
 
@@ -42,11 +53,7 @@ class RayBackend:
 def _run(work: Work, listener: Listener, pool: Any, name: str) -> None:
     from study.backends.ray_train import Trainers  # brings torch, which the drivers do without
 
-    is_tpe = isinstance(work.study.search, TpeSearch)
-    chains = [trial.chain for trial in work.trials]
-    admitted = pool.admit.remote(chains, last=not is_tpe)
     trainers = Trainers(work, pool, name)
-    ray.get(admitted)
     told = _Told(work, listener, pool)
     _tuner(work, name, told).fit()
     told.rest()

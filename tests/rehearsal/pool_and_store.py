@@ -54,13 +54,14 @@ class _Rehearsal:
     def __init__(self, trials: Sequence[Trial], root: Path, cohort: int, stage_s: float) -> None:
         self._trials, self._stage_s = trials, stage_s
         self._store, self._runner = Store(root), load_runner(RUNNER)
-        self._pool = PoolActor(root, cohort)
+        self._root, self._cohort = root, cohort
         self._stages = 0
         self._store_cpu_s = self._commit_wall_s = 0.0
 
     async def passed(self, workers: int) -> Passed:
         began, worked = time.monotonic(), time.thread_time()
-        await self._pool.admit([trial.chain for trial in self._trials], last=True)
+        chains = [trial.chain for trial in self._trials]
+        self._pool = PoolActor(self._root, self._cohort, chains, last=True)
         admitted = time.thread_time() - worked
         with ThreadPoolExecutor(THREADS) as threads:
             await asyncio.gather(

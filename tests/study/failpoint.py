@@ -43,7 +43,10 @@ def main(n: int, what: str, root: Path) -> None:
         list(run_cohort(Store(root), load_runner(RUNNER), [first]))
     else:
         study = branching(small_study()) if what == "branching" else small_study()
-        launch(study, root, BACKENDS[what], quiet=True, runner=RUNNER, resolve=fake_base)
+        print(
+            launch(study, root, BACKENDS[what], quiet=True, runner=RUNNER, resolve=fake_base),
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

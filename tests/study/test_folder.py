@@ -11,7 +11,7 @@ import pytest
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study, load_study
 from study.folder import held_folder
-from tests.study.studies import small_study
+from tests.study.studies import fake_base, small_study
 
 CLAIM = {
     "finding": "F1",
@@ -29,7 +29,7 @@ EDITS: dict[str, Any] = {
 
 def held(root: Path, study: Study) -> dict[str, Any]:
     """Take the folder and let go of it; its manifest."""
-    with held_folder(root, study) as folder:
+    with held_folder(root, study, fake_base) as folder:
         if not folder.manifest.exists():
             folder.manifest.write_text('{"backend": "local", "earlier": []}')
         manifest: dict[str, Any] = json.loads(folder.manifest.read_text())
@@ -70,7 +70,7 @@ def test_what_runs_depend_on_is_refused_whatever_else_changes(
 ) -> None:
     before = held(tmp_path, small_study())
     text = (tmp_path / "small" / "study.yaml").read_text()
-    with pytest.raises(StudyError, match=r"\(data_seed differ\)"):
+    with pytest.raises(StudyError, match=r"\(data_seed: 1 -> 2\)"):
         held(tmp_path, small_study(data_seed=2, **mixed))
     assert (tmp_path / "small" / "study.yaml").read_text() == text
     assert held(tmp_path, small_study()) == before

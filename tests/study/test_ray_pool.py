@@ -64,8 +64,10 @@ def test_a_dead_processs_call_takes_nothing_from_its_successor(tmp_path: Path) -
         await asyncio.sleep(0)
         successor = asyncio.ensure_future(works(pool, "w", ran))
         await asyncio.sleep(0)
-        await pool.admit(CHAINS, last=True)
-        await successor
+        asked = asyncio.ensure_future(pool.reach(CHAINS))
+        await asyncio.sleep(0)
+        await pool.close()
+        await asyncio.gather(successor, asked)
         assert await dead == ()
 
     in_loop(tmp_path, do)
@@ -91,10 +93,13 @@ def test_a_workers_time_is_accounted_for(tmp_path: Path) -> None:
     async def do(pool: PoolActor) -> tuple[float, float]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        await pool.admit(CHAINS, last=True)
+        asked = asyncio.ensure_future(pool.reach(CHAINS))
+        await asyncio.sleep(0)
+        await pool.close()
         while cohort := await pool.take("w"):
             await asyncio.sleep(stage_s + between_s)
             await pool.complete("w", cohort[0].fingerprint, outcome(stage_s))
+        await asked
         (spent,) = await pool.times()
         busy = stage_s * len(STAGES)
         return loop.time() - began, spent.start_up_s + spent.idle_s + busy

@@ -11,6 +11,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from search_spaces.settings import Resources
+from study.backends.ray_placement import share
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
 from study.backends.worker import load_runner, run_cohort
@@ -18,8 +19,6 @@ from study.store import Store
 
 MAX_RESTARTS: Final = 50
 """So many worker groups of one trainer may be lost; the pool bounds the losses of one stage."""
-DRIVERS_SHARE: Final = 0.1
-"""CPUs that each trainer leaves to trial drivers, or those would wait for trainers to end."""
 
 
 def train_loop(config: dict[str, Any]) -> None:
@@ -91,9 +90,8 @@ def _trainer(work: Work, name: str, worker: str) -> TorchTrainer:
 
 
 def _scaling(resources: Resources) -> ScalingConfig:
-    held = {"CPU": resources.cpus_per_worker - DRIVERS_SHARE}
-    if resources.gpus_per_worker:
-        held["GPU"] = resources.gpus_per_worker
     return ScalingConfig(
-        num_workers=1, use_gpu=bool(resources.gpus_per_worker), resources_per_worker=held
+        num_workers=1,
+        use_gpu=bool(resources.gpus_per_worker),
+        resources_per_worker=share(resources),
     )

@@ -57,9 +57,7 @@ SmokeOption = Annotated[bool, typer.Option("--smoke", help="Shrink by the study'
 ScaleOption = Annotated[
     str, typer.Option(help="nano, as written; smollm2 (one GPU) or cluster: larger bases instead.")
 ]
-AddressOption = Annotated[
-    str | None, typer.Option(help="A running Ray cluster; auto: on its head.")
-]
+AddressOption = Annotated[str | None, typer.Option(help="A Ray cluster that runs; auto: here.")]
 RUNS: Final = Path("runs")
 NANO: Final = "nano"  # the scale of studies as they are written
 
@@ -134,9 +132,8 @@ def launch(
     try:
         result = launch_study(chosen, root, backend.value, quiet=quiet, address=address)
     except KeyboardInterrupt:
-        words = launching(study, root, smoke, scale)
         where = ["--address", address] if address else ["--backend", backend.value]
-        again = shlex.join([*words, *where])
+        again = shlex.join([*launching(study, root, smoke, scale), *where])
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if chosen.tune is not None:

@@ -66,8 +66,8 @@ def launch(
     """Bring every trial of the study to its end, in `root/<name>/`.
 
     Whatever an earlier launch finished is kept, however it ended. address: of a running Ray
-    cluster; RAY_ADDRESS is not asked then. Raises StudyError for a folder that cannot be used, an unknown model or a
-    cluster that cannot be had, and KeyboardInterrupt after stopping the workers.
+    cluster; RAY_ADDRESS is not asked then. Raises StudyError for a folder that cannot be used, an
+    unknown model or a cluster that cannot be had, and KeyboardInterrupt after stopping the workers.
     """
     began_s = time.monotonic()
     if address is not None:

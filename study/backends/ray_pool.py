@@ -7,10 +7,12 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbb.records import StageOutcome
 from study.backends.work import WorkerTime
@@ -21,6 +23,8 @@ from study.store import Store
 NAMESPACE: Final = "pbb-study"
 WAITING_AT_MOST: Final = 10_000
 """Calls that may wait in the pool at a time: all drivers and workers of a cluster."""
+LOOK_EVERY_S: Final = 5.0
+"""How often idle workers see whether the machine of another one is gone."""
 
 
 def pool_name(folder: Path) -> str:
@@ -29,9 +33,17 @@ def pool_name(folder: Path) -> str:
 
 
 def start_pool(folder: Path, root: Path, cohort_size: int) -> Any:
-    """Start the pool of a study folder over the store at `root`; gives its handle."""
+    """Start the pool of a study folder over the store at `root`; gives its handle.
+
+    It stands beside the launch: any other machine could be lost and leave the launch behind.
+    """
+    here = ray.get_runtime_context().get_node_id()
     actor = ray.remote(PoolActor).options(
-        name=pool_name(folder), namespace=NAMESPACE, num_cpus=0, max_concurrency=WAITING_AT_MOST
+        name=pool_name(folder),
+        namespace=NAMESPACE,
+        num_cpus=0,
+        max_concurrency=WAITING_AT_MOST,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
     )
     return actor.remote(root, cohort_size)
 
@@ -49,7 +61,8 @@ class PoolActor:
         self._changed = asyncio.Condition()
         self._closed = False
         self._given_up: str | None = None
-        self._began_s = time.monotonic()
+        self._node_of: dict[str, str] = {}
+        self._looked_s = self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
         self._idle_s: dict[str, float] = defaultdict(float)
 
@@ -73,18 +86,35 @@ class PoolActor:
             )
         return [self._pool.ends(chain) for chain in chains]
 
-    async def take(self, worker: str) -> tuple[PlannedStage, ...]:
-        """Wait for the worker's next cohort; empty when there will be none."""
+    async def take(self, worker: str, node: str) -> tuple[PlannedStage, ...]:
+        """Wait for the worker's next cohort; empty when there will be none.
+
+        node: the id of the node that the worker is on.
+        """
         asked_s = time.monotonic()
+        self._node_of[worker] = node
         self._start_up_s.setdefault(worker, asked_s - self._began_s)
         async with self._changed:
             cohort = self._pool.take(worker)
             self._changed.notify_all()  # a worker that comes back may have put stages back
             while not cohort and not (self._closed and self._pool.is_idle()):
-                await self._changed.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S)
+                self._put_back_what_lost_its_node()
                 cohort = self._pool.take(worker)
         self._idle_s[worker] += time.monotonic() - asked_s
         return cohort
+
+    def _put_back_what_lost_its_node(self) -> None:
+        """Its trainer starts a worker elsewhere, but on a smaller cluster there may be no place."""
+        if time.monotonic() - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = time.monotonic()
+        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        for worker in [w for w, node in self._node_of.items() if node not in alive]:
+            del self._node_of[worker]
+            self._pool.worker_lost(worker, "its machine is gone")
+            self._changed.notify_all()
 
     async def complete(self, worker: str, fingerprint: str, outcome: StageOutcome) -> None:
         """The worker has run the stage."""

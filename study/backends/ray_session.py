@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import ray
 from ray.exceptions import AuthenticationError
@@ -17,6 +19,8 @@ from search_spaces.errors import StudyError
 from search_spaces.settings import Resources
 from study.backends.ray_environment import ADDRESS, joins_cluster
 from study.backends.ray_placement import check_placeable
+
+ANSWERS_IN_S: Final = 10.0
 
 
 @contextmanager
@@ -60,15 +64,18 @@ def _connect(resources: Resources) -> None:
 
 def _join(address: str) -> None:
     try:
+        host, _, port = address.rpartition(":")
+        if port.isdecimal():  # Ray itself would try for minutes
+            socket.create_connection((host.removeprefix("ray://"), int(port)), ANSWERS_IN_S).close()
         ray.init(address=address, logging_level=logging.WARNING)
     except AuthenticationError as error:
         raise StudyError(
             f"the Ray cluster at {address} refuses this token; ~/.ray/auth_token must hold the "
             "one that the cluster was started with"
         ) from error
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
         raise StudyError(
-            f"no Ray cluster answers at {address}: {str(error).strip().splitlines()[0]}; "
+            f"no Ray cluster answers at {address} ({str(error).strip().splitlines()[0]}); "
             "start one (`ray up`), or leave out --address and RAY_ADDRESS to use this machine"
         ) from error
 

@@ -26,8 +26,9 @@ def train_loop(config: dict[str, Any]) -> None:
     worker = config["worker"]
     pool = find_pool(config["pool"])
     store = Store(Path(config["root"]))
+    node = ray.get_runtime_context().get_node_id()
     runner = None
-    while cohort := ray.get(pool.take.remote(worker)):
+    while cohort := ray.get(pool.take.remote(worker, node)):
         try:
             runner = runner or load_runner(config["runner"])
             for planned, outcome in run_cohort(store, runner, cohort):

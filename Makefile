@@ -4,7 +4,7 @@ PYTHON ?= python3
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation bench bench-analysis bench-data bench-forecast findings picture clean
+.PHONY: study test test-all check simulation bench bench-analysis bench-data bench-forecast findings picture rehearse-cluster clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -41,6 +41,9 @@ bench-data: .venv/dev.stamp  ## documents a second, and how long training waits 
 
 bench-forecast: .venv/dev.stamp  ## what small stages take: the prices of study/prices.py; a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.forecast_speed
+
+rehearse-cluster: .venv/runtime.stamp  ## ray up against real sshd, a lost machine, ray down; Linux, root, 10 minutes
+	tests/cluster/rehearse.sh
 
 picture:  ## docs/report.png, a picture of the quickstart's report
 	docs/picture.sh

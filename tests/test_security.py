@@ -368,6 +368,7 @@ def test_a_launch_starts_ray_without_a_dashboard(
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", lambda **words: asked.update(words))
     monkeypatch.setattr(ray, "cluster_resources", dict)
+    monkeypatch.setattr(ray_session, "check_placeable", lambda *_: None)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     with ray_session.session(Resources(), tmp_path / "log"):
         assert asked["address"] == "local"

@@ -99,7 +99,8 @@ class PoolActor:
             self._changed.notify_all()  # a worker that comes back may have put stages back
             while not cohort and not (self._closed and self._pool.is_idle()):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S)
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self._changed.wait()
                 self._put_back_what_lost_its_node()
                 cohort = self._pool.take(worker)
         self._idle_s[worker] += time.monotonic() - asked_s

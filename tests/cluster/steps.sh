@@ -64,10 +64,12 @@ power_off "$victim"
 echo "$had stages were done when $victim lost its power; now $(rays head) Ray processes on the head"
 
 say "watch"
-job_is() { ray job status --address $API study 2>/dev/null | grep -q "$1"; }
+job_is() { [[ $(ray job status --address $API study 2>&1) == *"$1"* ]]; }
 ended() { job_is SUCCEEDED || job_is FAILED; }
+lost=$SECONDS
 shown ray exec "$WORK/cluster.yaml" 'pbb-study status /mnt/runs/rehearsal'
 within 420 "the study ends" ended
+echo "ended $((SECONDS - lost)) s after the loss"
 shown ray job logs --address $API study
 job_is SUCCEEDED || fail "the study did not end well"
 

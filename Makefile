@@ -5,7 +5,7 @@ DEVICE ?= cpu
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation bench bench-analysis bench-data bench-forecast rehearse-scale chaos findings picture clean
+.PHONY: study test test-all check simulation bench bench-analysis bench-data bench-forecast rehearse-scale rehearse-cluster chaos findings picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -46,6 +46,9 @@ bench-forecast: .venv/dev.stamp  ## what small stages take: the prices of study/
 
 rehearse-scale: .venv/dev.stamp  ## 10,000 stages, 200 workers, 1,000 trials with simulated stages; 8 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.rehearsal.scale
+
+rehearse-cluster: .venv/runtime.stamp  ## ray up against real sshd, a lost machine, ray down; Linux, root, 10 minutes
+	tests/cluster/rehearse.sh
 
 chaos: .venv/dev.stamp  ## kill launches at every commit point and at random times; docs/reliability.md; 25 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos $(STORM)

@@ -61,6 +61,7 @@ SmokeOption = Annotated[bool, typer.Option("--smoke", help="Shrink by the study'
 ScaleOption = Annotated[
     str, typer.Option(help="nano, as written; smollm2 (one GPU) or cluster: larger bases instead.")
 ]
+AddressOption = Annotated[str | None, typer.Option(help="A Ray cluster that runs; auto: here.")]
 RUNS: Final = "runs"
 NANO: Final = "nano"  # the scale of studies as they are written
 
@@ -123,6 +124,7 @@ def launch(
     smoke: SmokeOption = False,
     scale: ScaleOption = NANO,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
+    address: AddressOption = None,
 ) -> None:
     """Run what is missing of a study, then write its report."""
     from study.cli_text import err, launching, show_pairs
@@ -134,10 +136,10 @@ def launch(
 
     chosen = _study(study, smoke, scale)
     try:
-        result = launch_study(chosen, root, backend.value, quiet=quiet)
+        result = launch_study(chosen, root, backend.value, quiet=quiet, address=address)
     except KeyboardInterrupt:
-        words = launching(study, root, smoke, scale)
-        again = shlex.join([*words, "--backend", backend.value])
+        where = ["--address", address] if address else ["--backend", backend.value]
+        again = shlex.join([*launching(study, root, smoke, scale), *where])
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if chosen.tune is not None:

@@ -61,17 +61,21 @@ def launch(
     backend: BackendName = "ray",
     *,
     quiet: bool = False,
+    address: str | None = None,
     runner: str = ENGINE,
     resolve: Resolve = resolve_base,
 ) -> LaunchResult:
     """Bring every trial of the study to its end, in `root/<name>/`, and in its cache where the root
     is on an object store.
 
-    Whatever an earlier launch finished is kept, however it ended. Raises StudyError for a folder
-    that cannot be used, an unknown model or a full disk, and KeyboardInterrupt after stopping the
-    workers.
+    Whatever an earlier launch finished is kept, however it ended. address: of a running Ray
+    cluster; RAY_ADDRESS is not asked then. Raises StudyError for a folder that cannot be used, an
+    unknown model, a full disk or a cluster that cannot be had, and KeyboardInterrupt after stopping
+    the workers.
     """
     began_s = time.monotonic()
+    if address is not None:
+        _name_cluster(address, backend)
     plan = make_plan(study, cache(resolve))  # what is wrong with the study is found before
     bases = _bases(study, resolve)  # anything is written under its name
     check_corpora(plan)
@@ -197,6 +201,12 @@ def _backend(name: BackendName) -> Backend:
         return ray
     local: Backend = importlib.import_module("study.backends.local").LocalBackend()
     return local
+
+
+def _name_cluster(address: str, backend: BackendName) -> None:
+    if backend != "ray":
+        raise StudyError(f"--address {address} names a Ray cluster; leave out --backend {backend}")
+    importlib.import_module("study.backends.ray_environment").name_cluster(address)
 
 
 def _result(folder: StudyFolder, collector: Collector, wall_s: float) -> LaunchResult:

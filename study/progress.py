@@ -81,8 +81,15 @@ def display(quiet: bool) -> Iterator[Display]:
             yield Plain(sink)
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        console = Console(file=sink)
-        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        progress = Progress(
+            *columns,
+            TimeElapsedColumn(),
+            console=Console(file=sink),
+            transient=True,
+            redirect_stdout=False,  # or rich would bring to the terminal what a backend
+            redirect_stderr=False,  # has turned elsewhere
+        )
+        with progress:
             yield Live(progress)
 
 

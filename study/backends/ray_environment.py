@@ -28,6 +28,11 @@ _OWN_CLUSTER: Final[Mapping[str, str]] = {
 }
 
 
+def name_cluster(address: str) -> None:
+    """Join the cluster at this address, whatever RAY_ADDRESS has said. Call it before `prepare`."""
+    os.environ[ADDRESS] = address
+
+
 def prepare() -> None:
     """Set what the user has not set. Call it before Ray is imported."""
     joins = joins_cluster()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbb.records import StageOutcome
 from study.backends.work import WorkerTime
@@ -23,6 +24,8 @@ MAX_RESTARTS: Final = 10
 """So often may the pool's process be lost in one launch."""
 WAITING_AT_MOST: Final = 10_000
 """Calls that may wait in the pool at a time: all drivers and workers of a cluster."""
+LOOK_EVERY_S: Final = 5.0
+"""How often idle workers see whether the machine of another one is gone."""
 
 Cohort = tuple[PlannedStage, ...]
 
@@ -37,10 +40,12 @@ def start_pool(
 ) -> Any:
     """Start the pool of a study folder over the store at `root`; gives its handle.
 
+    It stands beside the launch: any other machine could be lost and leave the launch behind.
     wanted: the chains to begin with; the caller keeps the reference as long as the pool, since one
     that dies is started again with the same arguments. Those who waited then ask it again, and
     what was finished it finds in the store. last: nothing beyond these will be asked for.
     """
+    here = ray.get_runtime_context().get_node_id()
     actor = ray.remote(PoolActor).options(
         name=pool_name(folder),
         namespace=NAMESPACE,
@@ -48,6 +53,7 @@ def start_pool(
         max_concurrency=WAITING_AT_MOST,
         max_restarts=MAX_RESTARTS,
         max_task_retries=-1,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
     )
     return actor.remote(root, cohort_size, wanted, last)
 
@@ -75,7 +81,8 @@ class PoolActor:
         """By the stage whose end a trial waits for."""
         self._closed = last
         self._given_up: str | None = None
-        self._began_s = time.monotonic()
+        self._node_of: dict[str, str] = {}
+        self._looked_s = self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
         self._idle_s: dict[str, float] = defaultdict(float)
         self._given_s: dict[str, float] = {}
@@ -100,9 +107,13 @@ class PoolActor:
                 await self._end_of(planned.fingerprint)
         return [self._pool.ends(chain) for chain in chains]
 
-    async def take(self, worker: str) -> Cohort:
-        """Wait for the worker's next cohort; empty when there will be none."""
+    async def take(self, worker: str, node: str) -> Cohort:
+        """Wait for the worker's next cohort; empty when there will be none.
+
+        node: the id of the node that the worker is on.
+        """
         asked_s = time.monotonic()
+        self._node_of[worker] = node
         self._start_up_s.setdefault(worker, asked_s - self._began_s)
         self._idle_s[worker] += asked_s - self._given_s.pop(worker, asked_s)
         self._forget(worker)
@@ -110,10 +121,26 @@ class PoolActor:
         waiting: asyncio.Future[Cohort] = asyncio.get_running_loop().create_future()
         self._workers[worker] = waiting
         self._hand_out()
-        cohort = await waiting
+        try:
+            while not (await asyncio.wait({waiting}, timeout=LOOK_EVERY_S))[0]:
+                self._put_back_what_lost_its_node()
+        finally:
+            waiting.cancel()  # nothing happens to one that has its cohort
+        cohort = waiting.result()
         self._given_s[worker] = time.monotonic()
         self._idle_s[worker] += self._given_s[worker] - asked_s
         return cohort
+
+    def _put_back_what_lost_its_node(self) -> None:
+        """Its trainer starts a worker elsewhere, but on a smaller cluster there may be no place."""
+        if time.monotonic() - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = time.monotonic()
+        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        for worker in [w for w, node in self._node_of.items() if node not in alive]:
+            del self._node_of[worker]
+            self._pool.worker_lost(worker, "its machine is gone")
+            self._hand_out()
 
     async def complete(self, worker: str, fingerprint: str, outcome: StageOutcome) -> None:
         """The worker has run the stage."""

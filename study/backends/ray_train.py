@@ -12,6 +12,7 @@ from ray.train.torch import TorchTrainer
 
 from search_spaces.settings import Resources
 from study.backends import ray_team
+from study.backends.ray_placement import share
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
 from study.backends.worker import StageRunner, load_runner, run_cohort, shared_runner
@@ -22,8 +23,6 @@ MAX_RESTARTS: Final = 50
 """So many worker groups of one trainer may be lost; the pool bounds the losses of one stage."""
 MAX_CONTROLLERS: Final = 3
 """So many controllers may one trainer have; Ray starts none anew."""
-DRIVERS_SHARE: Final = 0.1
-"""CPUs that each trainer leaves to trial drivers, or those would wait for trainers to end."""
 
 
 def train_loop(config: dict[str, Any]) -> None:
@@ -34,8 +33,9 @@ def train_loop(config: dict[str, Any]) -> None:
         ray_team.follow(config["runner"], pool, worker)
         return
     store = open_store(config["root"])
+    node = ray.get_runtime_context().get_node_id()
     runner = None
-    while cohort := ray.get(pool.take.remote(worker)):
+    while cohort := ray.get(pool.take.remote(worker, node)):
         try:
             runner = runner or _loaded(config["runner"])
             for planned, outcome in run_cohort(store, runner, cohort):
@@ -122,10 +122,8 @@ def _trainer(work: Work, name: str, worker: str) -> TorchTrainer:
 
 
 def _scaling(resources: Resources) -> ScalingConfig:
-    processes = resources.processes_per_worker
-    held = {"CPU": (resources.cpus_per_worker - DRIVERS_SHARE) / processes}
-    if resources.gpus_per_worker:
-        held["GPU"] = resources.gpus_per_worker / processes
     return ScalingConfig(
-        num_workers=processes, use_gpu=bool(resources.gpus_per_worker), resources_per_worker=held
+        num_workers=resources.processes_per_worker,
+        use_gpu=bool(resources.gpus_per_worker),
+        resources_per_worker=share(resources),
     )

@@ -83,7 +83,7 @@ class _Rehearsal:
 
     async def _work(self, worker: str, threads: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
-        while cohort := await self._pool.take(worker):
+        while cohort := await self._pool.take(worker, "here"):
             if self._stage_s:
                 await asyncio.sleep(self._stage_s * len(cohort))
             done, cpu_s, wall_s = await loop.run_in_executor(threads, self._run, cohort)

@@ -32,7 +32,7 @@ def in_loop(root: Path, do: Callable[[PoolActor], Awaitable[Any]]) -> Any:
 
 
 async def works(pool: PoolActor, worker: str, ran: list[str], stage_s: float = 0.0) -> None:
-    while cohort := await pool.take(worker):
+    while cohort := await pool.take(worker, "here"):
         for planned in cohort:
             await asyncio.sleep(stage_s)
             ran.append(planned.fingerprint)
@@ -60,7 +60,7 @@ def test_a_dead_processs_call_takes_nothing_from_its_successor(tmp_path: Path) -
     ran: list[str] = []
 
     async def do(pool: PoolActor) -> None:
-        dead = asyncio.ensure_future(pool.take("w"))
+        dead = asyncio.ensure_future(pool.take("w", "here"))
         await asyncio.sleep(0)
         successor = asyncio.ensure_future(works(pool, "w", ran))
         await asyncio.sleep(0)
@@ -77,7 +77,7 @@ def test_a_dead_processs_call_takes_nothing_from_its_successor(tmp_path: Path) -
 def test_what_nobody_is_left_to_run_ends(tmp_path: Path) -> None:
     async def do(pool: PoolActor) -> Any:
         waiting = asyncio.ensure_future(pool.reach(CHAINS[:2]))
-        await pool.take("w")
+        await pool.take("w", "here")
         await pool.lost("w", "killed")
         await pool.give_up("no worker is left")
         return await waiting
@@ -96,7 +96,7 @@ def test_a_workers_time_is_accounted_for(tmp_path: Path) -> None:
         asked = asyncio.ensure_future(pool.reach(CHAINS))
         await asyncio.sleep(0)
         await pool.close()
-        while cohort := await pool.take("w"):
+        while cohort := await pool.take("w", "here"):
             await asyncio.sleep(stage_s + between_s)
             await pool.complete("w", cohort[0].fingerprint, outcome(stage_s))
         await asked

@@ -1,0 +1,75 @@
+"""A worker that can never be placed is told at once; one that has to wait for a machine waits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search_spaces.errors import StudyError
+from search_spaces.settings import Resources
+from study.launch import launch
+from tests.study.studies import RUNNER, fake_base, small_study
+
+pytestmark = pytest.mark.ray
+ONE_GPU = Resources(gpus_per_worker=1)
+
+
+def judged(resources: Resources) -> list[str]:
+    from study.backends.ray_placement import check_placeable
+
+    told: list[str] = []
+    check_placeable(resources, told.append)
+    return told
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("resources", [{"cpus_per_worker": 5}, {"gpus_per_worker": 0.5}], ids=str)
+def test_a_study_that_fits_on_no_node_is_refused(resources: dict[str, Any], tmp_path: Path) -> None:
+    study = small_study(resources=resources)
+    with pytest.raises(StudyError, match=f"{next(iter(resources))}.*launch again"):
+        launch(study, tmp_path, "ray", quiet=True, runner=RUNNER, resolve=fake_base)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_what_fits_says_nothing() -> None:
+    assert judged(Resources(workers=9, cpus_per_worker=4)) == []
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("coming", ["pending_launches", "pending_nodes"])
+def test_a_machine_that_is_coming_is_waited_for(
+    coming: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the autoscaler reports it, after it was asked."""
+    from study.backends import ray_placement
+
+    report = {"active_nodes": {"head": 1}, coming: {"gpu": 1}}
+    monkeypatch.setattr(ray_placement, "_report", lambda: report)
+    assert len(judged(ONE_GPU)) == 1
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_an_autoscaler_that_starts_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from study.backends import ray_placement
+
+    monkeypatch.setattr(ray_placement, "_report", lambda: {"active_nodes": {"head": 1}})
+    monkeypatch.setattr(ray_placement, "ANSWER_WITHIN_S", 1.0)
+    with pytest.raises(StudyError, match="gpus_per_worker"):
+        judged(ONE_GPU)
+
+
+def test_no_cluster_at_the_address_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from study.backends.ray_session import _join
+
+    with pytest.raises(StudyError, match=r"127\.0\.0\.1:1 .*--address"):
+        _join("127.0.0.1:1")
+
+
+def test_an_address_is_for_ray(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="--address"):
+        launch(small_study(), tmp_path, "local", address="auto", resolve=fake_base)
+    assert not list(tmp_path.iterdir())

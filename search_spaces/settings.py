@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -96,18 +96,29 @@ class Programs(Frozen):
     items_per_program: Annotated[int, Field(ge=5)] = 8
 
 
+COHORT: Final = 16
+"""Adapters that answer side by side faster than fewer (H100, 135M parameters); training, which
+gains by fewer, takes them in shares."""
+
+
 class Resources(Frozen):
     """Resident trainers and what each holds. Never part of a result's identity."""
 
     workers: Positive = 1
     cpus_per_worker: Positive = 1
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0.0
-    cohort: Positive = 1
-    """Stages that a trainer takes at once, to train side by side on a GPU."""
+    cohort: Positive | None = None
+    """Stages that a trainer takes at most at once, to train or answer side by side on a GPU; null:
+    COHORT on a GPU, and 1 on CPU. Of these, as many train at once as its memory holds."""
     processes_per_worker: Positive = 1
     """Processes that share each of a trainer's stages, and in equal parts its CPUs and GPUs."""
     strategy: Literal["ddp", "fsdp"] = "ddp"
     """How several processes hold a model: each a copy, or each a part of its weights."""
+
+    @property
+    def stages_at_once(self) -> int:
+        """What `cohort` comes to."""
+        return self.cohort or (COHORT if self.gpus_per_worker else 1)
 
     @model_validator(mode="after")
     def _gpus_can_be_shared(self) -> Self:

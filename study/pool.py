@@ -113,7 +113,8 @@ class StagePool:
     """The stages that are wanted, and how far each has got.
 
     committed: the outcome that the store has for a fingerprint, or null. It is asked when a stage
-    is first wanted. ended: told the fingerprint of every stage that ends.
+    is first wanted. workers: so many share what is ready: a cohort leaves the others theirs. ended:
+    told the fingerprint of every stage that ends.
     """
 
     def __init__(
@@ -121,10 +122,11 @@ class StagePool:
         committed: Callable[[str], StageOutcome | None],
         *,
         cohort_size: int = 1,
+        workers: int = 1,
         ended: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._committed = committed
-        self._cohort_size = cohort_size
+        self._cohort_size, self._workers = cohort_size, workers
         self._nodes: dict[str, _Node] = {}
         self._ready = ReadyStages()
         self._in_hand: dict[str, list[_Node]] = {}
@@ -158,7 +160,8 @@ class StagePool:
         itself from then on, so that one that breaks its worker takes no others with it for good.
         """
         self.worker_lost(worker, "the worker started afresh")
-        names = self._ready.take(self._base_of.get(worker), self._cohort_size)
+        share = -(-self._in_state[State.READY] // self._workers)
+        names = self._ready.take(self._base_of.get(worker), min(self._cohort_size, share))
         cohort = [self._nodes[name] for name in names]
         for node in cohort:
             self._move(node, State.RUNNING)

@@ -58,7 +58,7 @@ class _LocalRun:
         self._listener = listener
         self._store = open_store(work.root)
         self._runner: StageRunner | None = None
-        self.pool = StagePool(self._store.outcome, cohort_size=work.study.resources.cohort)
+        self.pool = StagePool(self._store.outcome, cohort_size=work.study.resources.stages_at_once)
         self._began_s = time.monotonic()
         self._start_up_s = self._worked_s = 0.0
 

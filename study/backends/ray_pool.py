@@ -14,6 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbb.records import StageOutcome
+from search_spaces.settings import Resources
 from study.backends.work import WorkerTime
 from study.places import Place, open_store
 from study.plan import Chain, PlannedStage, evaluations
@@ -36,7 +37,7 @@ def pool_name(folder: Path) -> str:
 
 
 def start_pool(
-    folder: Path, root: Place, cohort_size: int, wanted: ray.ObjectRef[Any], last: bool
+    folder: Path, root: Place, resources: Resources, wanted: ray.ObjectRef[Any], last: bool
 ) -> Any:
     """Start the pool of a study folder over the store at `root`; gives its handle.
 
@@ -55,7 +56,7 @@ def start_pool(
         max_task_retries=-1,
         scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
     )
-    return actor.remote(root, cohort_size, wanted, last)
+    return actor.remote(root, resources, wanted, last)
 
 
 def find_pool(name: str) -> Any:
@@ -71,10 +72,15 @@ class PoolActor:
     """
 
     def __init__(
-        self, root: Place, cohort_size: int, chains: Sequence[Chain] = (), last: bool = False
+        self, root: Place, resources: Resources, chains: Sequence[Chain] = (), last: bool = False
     ) -> None:
         self._store = open_store(root)
-        self._pool = StagePool(self._store.outcome, cohort_size=cohort_size, ended=self._wake)
+        self._pool = StagePool(
+            self._store.outcome,
+            cohort_size=resources.stages_at_once,
+            workers=resources.workers,
+            ended=self._wake,
+        )
         self._workers: dict[str, asyncio.Future[Cohort]] = {}
         """Those that wait for a cohort, the longest first."""
         self._waited_for: dict[str, list[asyncio.Future[None]]] = defaultdict(list)

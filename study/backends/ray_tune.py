@@ -38,7 +38,7 @@ class RayBackend:
             name = pool_name(work.scratch)
             wanted = ray.put([trial.chain for trial in work.trials])  # kept as long as the pool
             last = not isinstance(work.study.search, TpeSearch)
-            pool = start_pool(work.scratch, work.root, work.study.resources.cohort, wanted, last)
+            pool = start_pool(work.scratch, work.root, work.study.resources, wanted, last)
             try:
                 _run(work, listener, pool, name)
             except RayActorError as error:

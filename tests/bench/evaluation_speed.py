@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib.util
+import itertools
 import json
 import statistics
 import tempfile
@@ -42,6 +43,7 @@ ITEMS: Final = {"cpu": 512, "cuda": 2048}
 BATCHES: Final = {"cpu": (32, 128), "cuda": (1024, 2048)}
 """That generate is tried with."""
 COLUMNS: Final = {"cpu": (256,), "cuda": (256, 1024)}
+TOGETHER: Final = {"cpu": (256,), "cuda": (256, 512)}
 """Of an adapter by itself, that ours is tried with; side by side it has the first."""
 COHORTS: Final = {"cpu": (4,), "cuda": (4, 16)}
 
@@ -239,15 +241,14 @@ def contenders(bench: Bench, given: Asked, cohorts: Sequence[int]) -> list[Conte
                 lambda by=by, columns=columns: ours_alone(bench, given, by, columns),
             )
         )
-    columns = COLUMNS[kind][0]
-    for size in cohorts:
-        own = Resident(bench.device)
+    own = Resident(bench.device)
+    for size, columns in itertools.product(cohorts, TOGETHER[kind]):
         found.append(
             Contender(
                 f"ours, {size} side by side",
                 size,
                 columns,
-                lambda own=own, size=size: ours_together(bench, given, own, size, columns),
+                lambda size=size, columns=columns: ours_together(bench, given, own, size, columns),
             )
         )
     return found

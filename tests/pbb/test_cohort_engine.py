@@ -128,6 +128,28 @@ def test_a_cohort_that_exhausts_the_memory_is_halved_and_loses_nothing(
         assert {p.name for p in job.out.iterdir()} == {*FILES, "steps.parquet"}
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_a_cohort_learns_what_each_stage_learns_alone(tmp_path: Path) -> None:
+    """The engine measures how many train at once; each adapter continues from its parent."""
+    engine, parent = Engine("cuda"), tmp_path / "parent"
+    parent.mkdir()
+    assert engine.run(stage1(seed=9), None, parent).status is Status.OK
+    asked = jobs(tmp_path / "cohort", stage1(), stage1(seed=3, lora_rank=2))
+    asked.append(Job(stage1(seed=5), parent, tmp_path / "cohort" / "2"))
+    asked[2].out.mkdir()
+    assert [o.status for o in engine.run_cohort(asked)] == [Status.OK] * 3
+    for job in asked:
+        alone = tmp_path / "alone" / job.out.name
+        alone.mkdir(parents=True)
+        assert Engine("cpu").run(job.stage, job.parent, alone).status is Status.OK
+        found, wanted = (
+            pl.read_parquet(folder / "steps.parquet")["loss_nats_per_token"].to_list()
+            for folder in (job.out, alone)
+        )
+        assert found == pytest.approx(wanted, rel=1e-3)
+        assert {p.name for p in job.out.iterdir()} == {p.name for p in alone.iterdir()}
+
+
 def test_an_adapter_that_learns_nothing_is_refused(tmp_path: Path) -> None:
     still = changed(stage1(), recipe={**stage1().recipe.model_dump(), "peak_lr": 1e-30})
     with pytest.raises(AdapterError, match="unchanged"):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pbb.records import StageOutcome
+from search_spaces.settings import Resources
 from study.backends.ray_pool import PoolActor
 from study.backends.worker import load_runner, run_cohort
 from study.plan import PlannedStage, Trial
@@ -54,14 +55,14 @@ class _Rehearsal:
     def __init__(self, trials: Sequence[Trial], root: Path, cohort: int, stage_s: float) -> None:
         self._trials, self._stage_s = trials, stage_s
         self._store, self._runner = Store(root), load_runner(RUNNER)
-        self._root, self._cohort = root, cohort
+        self._root, self._resources = root, Resources(cohort=cohort)
         self._stages = 0
         self._store_cpu_s = self._commit_wall_s = 0.0
 
     async def passed(self, workers: int) -> Passed:
         began, worked = time.monotonic(), time.thread_time()
         chains = [trial.chain for trial in self._trials]
-        self._pool = PoolActor(self._root, self._cohort, chains, last=True)
+        self._pool = PoolActor(self._root, self._resources, chains, last=True)
         admitted = time.thread_time() - worked
         with ThreadPoolExecutor(THREADS) as threads:
             await asyncio.gather(

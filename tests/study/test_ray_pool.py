@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pbb.records import StageOutcome, Status
+from search_spaces.settings import Resources
 from study.backends.ray_pool import PoolActor
 from study.plan import make_plan
 from tests.study.studies import fake_base, small_study
@@ -26,7 +27,7 @@ def outcome(wall_s: float = 0.0) -> StageOutcome:
 
 def in_loop(root: Path, do: Callable[[PoolActor], Awaitable[Any]]) -> Any:
     async def act() -> Any:
-        return await asyncio.wait_for(do(PoolActor(root, 1)), timeout=60)
+        return await asyncio.wait_for(do(PoolActor(root, Resources())), timeout=60)
 
     return asyncio.run(act())
 

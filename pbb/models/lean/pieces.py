@@ -7,6 +7,8 @@ leading dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -93,14 +95,32 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary positions of x (..., n, heads, head_dim); cos and sin (..., n, 1, head_dim/2)."""
     if is_compiling():
-        first, second = x.chunk(2, dim=-1)
-        return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+        return _rotation(x, cos, sin)
+    if x.is_cuda and not torch.is_grad_enabled():
+        return _fused()[0](x, cos, sin)
     return _Rotated.apply(x, cos, sin)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def swiglu(both: Tensor) -> Tensor:
     """silu(gate) x up, of gate and up side by side."""
     if is_compiling():
-        gate, up = both.chunk(2, dim=-1)
-        return F.silu(gate) * up
+        return _gated(both)
+    if both.is_cuda and not torch.is_grad_enabled():
+        return _fused()[1](both)
     return _SwiGlu.apply(both)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _rotation(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
+def _gated(both: Tensor) -> Tensor:
+    gate, up = both.chunk(2, dim=-1)
+    return F.silu(gate) * up
+
+
+@cache
+def _fused() -> tuple[Callable[[Tensor, Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """`_rotation` and `_gated`, each as one kernel: where nothing is kept for a backward pass."""
+    return torch.compile(_rotation, dynamic=True), torch.compile(_gated, dynamic=True)

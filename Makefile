@@ -42,7 +42,7 @@ bench-data: .venv/dev.stamp  ## documents a second, and how long training waits 
 bench-forecast: .venv/dev.stamp  ## what small stages take: the prices of study/prices.py; a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.forecast_speed
 
-chaos: .venv/dev.stamp  ## kill launches at every commit point and at random times; docs/reliability.md; 25 minutes
+chaos: .venv/dev.stamp  ## kill launches at every commit point and at random times; docs/reliability.md; 15 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos $(STORM)
 
 picture:  ## docs/report.png, a picture of the quickstart's report

@@ -50,7 +50,7 @@ rehearse-scale: .venv/dev.stamp  ## 10,000 stages, 200 workers, 1,000 trials wit
 rehearse-cluster: .venv/runtime.stamp  ## ray up against real sshd, a lost machine, ray down; Linux, root, 10 minutes
 	tests/cluster/rehearse.sh
 
-chaos: .venv/dev.stamp  ## kill launches at every commit point and at random times; docs/reliability.md; 25 minutes
+chaos: .venv/dev.stamp  ## kill launches at every commit point and at random times; docs/reliability.md; 15 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos $(STORM)
 
 picture:  ## docs/report.png, a picture of the quickstart's report

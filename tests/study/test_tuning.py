@@ -331,7 +331,7 @@ def test_whole_numbers_that_are_proposed_twice_are_run_once(tmp_path: Path) -> N
 def test_another_tuning_is_another_study(tmp_path: Path) -> None:
     run(tuned_study(), tmp_path)
     tune = tuned_study().model_dump()["tune"]
-    with pytest.raises(StudyError, match=r"\(tune differ\)"):
+    with pytest.raises(StudyError, match=r"\(tune.trials: 3 -> 4\)"):
         run(tuned_study(tune={**tune, "trials": 4}), tmp_path)
 
 

@@ -359,6 +359,18 @@ def _row(
     }
 
 
+def profile(bench: Bench, adapters: int) -> str:
+    """Where a cohort's time goes, as torch's profiler tells it: milliseconds a step, by kernel."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
+        ours_together(bench, adapters)
+    each = [
+        (kernel.self_device_time_total / 1e3 / bench.steps, kernel.key)
+        for kernel in seen.key_averages()
+    ]
+    lines = [f"{milliseconds:8.3f} {name[:90]}" for milliseconds, name in sorted(each)[::-1][:60]]
+    return "\n".join([f"{sum(each_ms for each_ms, _ in each):8.3f} in all", *lines, ""])
+
+
 def absent() -> list[str]:
     """Contenders that are not there to be measured."""
     return [name for name in ("trl", "liger_kernel") if importlib.util.find_spec(name) is None]
@@ -385,6 +397,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--cohorts", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--json", type=Path, default=Path("train_speed.json"))
+    parser.add_argument("--profile", type=Path, help="on a GPU: a file for the largest's kernels")
     args = parser.parse_args()
     torch.set_num_threads(1)
     most = max([1, *args.cohorts])
@@ -401,6 +414,8 @@ def main() -> None:
         "flop_per_token": bench.flop_per_token(),
         "not_installed": absent(),
     }
+    if args.profile:
+        args.profile.write_text(profile(bench, most))
     args.json.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
     print(f"{about}\n{table(rows)}")
 

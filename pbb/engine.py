@@ -86,7 +86,7 @@ class Engine:
             for job, end in zip(jobs, ends, strict=True):
                 yield _outcome(job, end, each_s, load_s)
         elif len(jobs) == 1:
-            yield self._alone(jobs[0])
+            yield self._alone(jobs[0], load_s)
         else:
             half = len(jobs) // 2
             for share in (jobs[:half], jobs[half:]):
@@ -103,7 +103,8 @@ class Engine:
         fitted = answered_if_it_fits(jobs, base, encoder, self._resident)
         return [None] * len(jobs) if fitted else None
 
-    def _alone(self, job: Job) -> StageOutcome:
+    def _alone(self, job: Job, loaded_s: float = 0.0) -> StageOutcome:
+        """loaded_s: seconds that went into loading its base before."""
         model, encoder, load_s = self._base(job.stage)
 
         def work() -> TrainSummary | None:
@@ -126,7 +127,7 @@ class Engine:
                     answer(stage, model, encoder, job.parent, job.out, self.device, self._by)
                     return None
 
-        return ended(work, load_s)
+        return ended(work, loaded_s + load_s)
 
     def _base(self, stage: Stage) -> tuple[nn.Module, Encoder, float]:
         """The stage's base, and the seconds that loading it has taken now."""

@@ -107,9 +107,8 @@ class Resources(Frozen):
     workers: Positive = 1
     cpus_per_worker: Positive = 1
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0.0
-    cohort: Positive | None = None
-    """Stages that a trainer takes at most at once, to train or answer side by side on a GPU; null:
-    COHORT on a GPU, and 1 on CPU. Of these, as many train at once as its memory holds."""
+    cohort: Literal["auto"] | Positive = "auto"
+    """Stages that a trainer takes at most at once; auto: COHORT on a GPU, 1 on CPU."""
     processes_per_worker: Positive = 1
     """Processes that share each of a trainer's stages, and in equal parts its CPUs and GPUs."""
     strategy: Literal["ddp", "fsdp"] = "ddp"
@@ -118,7 +117,9 @@ class Resources(Frozen):
     @property
     def stages_at_once(self) -> int:
         """What `cohort` comes to."""
-        return self.cohort or (COHORT if self.gpus_per_worker else 1)
+        if self.cohort == "auto":
+            return COHORT if self.gpus_per_worker else 1
+        return self.cohort
 
     @model_validator(mode="after")
     def _gpus_can_be_shared(self) -> Self:

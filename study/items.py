@@ -58,7 +58,8 @@ class ItemFiles:
         for name in {self._part_of[trial] for trial in trials if trial in self._part_of}:
             kept = {t: self._read(t) for t in self._parts[name].trials if t not in trials}
             if kept:
-                self._write_part(kept, replaces=[name])
+                # And what that one replaced: a copy may yet hold it, and not the one between.
+                self._write_part(kept, replaces=sorted({name, *self._parts[name].replaces}))
             self._forget(name)
         for trial in trials:
             self._file(trial).unlink(missing_ok=True)

@@ -27,7 +27,7 @@ from study.collector import Collector
 from study.disk import told_if_full
 from study.folder import StudyFolder, held_folder
 from study.lengths import write_lengths
-from study.places import Place, open_store
+from study.places import Place, is_remote, open_store
 from study.plan import Plan, Resolve, Trial, check_corpora, make_plan
 from study.pool import StagePool
 from study.progress import Display, display
@@ -76,6 +76,7 @@ def launch(
     began_s = time.monotonic()
     if address is not None:
         _name_cluster(address, backend)
+    _refuse_scattered(study, root)
     plan = make_plan(study, cache(resolve))  # what is wrong with the study is found before
     bases = _bases(study, resolve)  # anything is written under its name
     check_corpora(plan)
@@ -104,6 +105,16 @@ def launch(
         store.sweep()  # after workers that died while others went on
     collector.run |= tuned.run
     return _result(folder, collector, time.monotonic() - began_s)
+
+
+def _refuse_scattered(study: Study, root: Place) -> None:
+    """Processes that share a stage read and write its one folder, so they need a common one."""
+    processes = study.resources.processes_per_worker
+    if is_remote(root) and processes > 1:
+        raise StudyError(
+            f"resources.processes_per_worker = {processes} with --root {root}: the processes of a "
+            "trainer need a folder that all of them see; choose one, or one process a trainer"
+        )
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Lease:
 
     def renew(self) -> None:
         """Say that the holder lives, and see whether it still holds."""
-        if self._remote.read(f"{self._folder}/{self._number + 1}") is not None:
+        if _last(self._remote, self._folder) > self._number:
             self._lost.set()
             return
         self._remote.write(f"{self._folder}/{self._number}", _record())
@@ -75,14 +75,26 @@ def leased(remote: Remote, study: str) -> Iterator[Lease]:
 def take(remote: Remote, study: str) -> Lease:
     """The lock of a study, taken once. Raises FolderError where another launch holds it."""
     folder = f"{study}/.lock"
-    numbers = [int(name) for name in remote.list(folder) if name.isdecimal()]
+    numbers = _numbers(remote, folder)
     last = max(numbers, default=0)
     if last and not _is_free(remote, folder, last):
         raise _busy(remote, study, _read(remote, folder, last))
     if not remote.put_new(f"{folder}/{last + 1}", _record()):
         raise _busy(remote, study, _read(remote, folder, last + 1))
+    highest = _last(remote, folder)
+    if highest > last + 1:  # a slow request came after others had taken, and cleared, this number
+        remote.delete([f"{folder}/{last + 1}"])
+        raise _busy(remote, study, _read(remote, folder, highest))
     remote.delete(f"{folder}/{number}" for number in numbers)
     return Lease(remote, folder, last + 1)
+
+
+def _numbers(remote: Remote, folder: str) -> list[int]:
+    return [int(name) for name in remote.list(folder) if name.isdecimal()]
+
+
+def _last(remote: Remote, folder: str) -> int:
+    return max(_numbers(remote, folder), default=0)
 
 
 def _is_free(remote: Remote, folder: str, number: int) -> bool:

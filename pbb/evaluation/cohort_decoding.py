@@ -45,12 +45,10 @@ class Resident:
             else MEMORY_BYTES
         )
 
-    def forget(self) -> bool:
-        """Free the cache and the recordings; whether there were any."""
-        held = self._grid is not None
+    def forget(self) -> None:
+        """Free the cache and the recordings."""
         self._grid = None
         self._steps.forget()
-        return held
 
     def continued(
         self,

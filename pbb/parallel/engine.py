@@ -103,7 +103,7 @@ class TeamEngine:
     def _train(
         self, stage: TrainStage, base: nn.Module, encoder: Encoder, parent: Path | None, out: Path
     ) -> TrainSummary:
-        """As `pbb.engine.train`. Raises Diverged in all processes."""
+        """As `pbb.alone.train`. Raises Diverged in all processes."""
         team, run = self._team, self._strategy.run
         effort, records = Effort(), list[StepRecord]()
         batches = step_documents(
@@ -159,7 +159,7 @@ class TeamEngine:
         parent: Path | None,
         out: Path,
     ) -> None:
-        """As `pbb.engine.answer`; the processes share the items of each question."""
+        """As `pbb.answering.answer`; the processes share the items of each question."""
         corpus, folder = build_corpus(stage.corpus), evaluated_folder(stage, parent)
         with ExitStack() as opened:
             model = base

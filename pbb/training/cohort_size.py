@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
@@ -42,8 +43,12 @@ def most_abreast(stage: TrainStage, llama: Llama, documents: Sequence[Encoded], 
     device = llama.embedding.device
     torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(device)
-    used = _peak_bytes(stage, llama, documents, pad_id)
-    return max(1, min(gaining, int(SHARE_OF_MEMORY * free / used)))
+    # Not handled in `except`: there the error would still hold on to what was allocated.
+    with contextlib.suppress(torch.OutOfMemoryError):
+        used = _peak_bytes(stage, llama, documents, pad_id)
+        return max(1, min(gaining, int(SHARE_OF_MEMORY * free / used)))
+    torch.cuda.empty_cache()
+    return 1
 
 
 def _peak_bytes(stage: TrainStage, llama: Llama, documents: Sequence[Encoded], pad_id: int) -> int:

@@ -59,11 +59,11 @@ def check_placeable(resources: Resources, tell: Callable[[str], None]) -> None:
     tell: gets a sentence in the second case. Raises StudyError where no node of the cluster can
     hold a worker and none that could is to come. Needs a connected Ray.
     """
-    wanted = share(resources)
+    wanted, processes = share(resources), resources.processes_per_worker
     nodes = _alive()
-    if _fits(wanted, nodes):
+    if _fits(wanted, processes, nodes):
         return
-    answer = _asked(wanted)
+    answer = _asked(wanted, processes)
     if answer is Answer.NEVER:
         raise StudyError(_unplaceable(resources, nodes))
     if answer is Answer.LATER:
@@ -73,16 +73,18 @@ def check_placeable(resources: Resources, tell: Callable[[str], None]) -> None:
         )
 
 
-def _fits(wanted: Share, nodes: Iterable[Share]) -> bool:
-    return any(all(node.get(name, 0) >= n for name, n in wanted.items()) for node in nodes)
+def _fits(wanted: Share, processes: int, nodes: Iterable[Share]) -> bool:
+    """Whether nodes together hold so many shares, each on one of them."""
+    held = (min(node.get(name, 0) // n for name, n in wanted.items()) for node in nodes)
+    return sum(held) >= processes
 
 
-def _asked(wanted: Share) -> Answer:
-    """Ask the autoscaler for a node that holds the share. Silence is NEVER: it starts nothing."""
+def _asked(wanted: Share, processes: int) -> Answer:
+    """Ask the autoscaler for nodes that hold the shares. Silence is NEVER: it starts nothing."""
     deadline_s = time.monotonic() + ANSWER_WITHIN_S
-    with _wanted(wanted) as group:
+    with _wanted(wanted, processes) as group:
         while time.monotonic() < deadline_s:
-            if _fits(wanted, _alive()):
+            if _fits(wanted, processes, _alive()):
                 return Answer.NOW
             v2 = is_autoscaler_v2(fetch_from_server=True)
             answer = _v2_says(group) if v2 else _v1_says()
@@ -93,9 +95,9 @@ def _asked(wanted: Share) -> Answer:
 
 
 @contextmanager
-def _wanted(wanted: Share) -> Iterator[str]:
+def _wanted(wanted: Share, processes: int) -> Iterator[str]:
     """A demand that the autoscaler sees; gives its id."""
-    group = placement_group([dict(wanted)])
+    group = placement_group([dict(wanted) for _ in range(processes)])
     try:
         yield group.id.hex()
     finally:
@@ -139,7 +141,9 @@ def _alive() -> list[Share]:
 
 def _words(resources: Resources) -> str:
     gpus = f" and {resources.gpus_per_worker:g} GPUs" if resources.gpus_per_worker else ""
-    return f"{resources.cpus_per_worker} CPUs{gpus}"
+    several = resources.processes_per_worker
+    parts = f" in {several} equal processes" if several > 1 else ""
+    return f"{resources.cpus_per_worker} CPUs{gpus}{parts}"
 
 
 def _unplaceable(resources: Resources, nodes: Iterable[Share]) -> str:

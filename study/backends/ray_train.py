@@ -43,7 +43,7 @@ def train_loop(config: dict[str, Any]) -> None:
         except Exception as error:  # a process that raised is not trusted again: Train replaces it
             if is_full(error):  # no process would do better
                 ray.get(pool.give_up.remote(f"the disk is full: {error}"))
-                return
+                break
             ray.get(pool.lost.remote(worker, f"{type(error).__name__}: {error}"))
             raise
     if ray_team.several():
@@ -96,7 +96,7 @@ def _ended(work: Work, name: str, worker: str) -> tuple[str, bool]:
     try:
         _trainer(work, name, worker).fit()
     except Exception as error:  # told to the pool, which fails what nobody is left to run
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[-1:]}"
+        reason = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[-1]}"
         return reason, isinstance(error, RayActorError)
     return "the last worker stopped", False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,6 +126,19 @@ def test_a_trial_in_a_part_can_be_written_anew_and_removed(tmp_path: Path) -> No
     assert not ItemFiles(folder).has(second) and ItemFiles(folder).has(first)
     files.remove(list(TRIALS))
     assert names(folder) == []
+
+
+def test_a_copy_that_missed_a_part_counts_no_row_twice(tmp_path: Path) -> None:
+    """It has the first part and the third, and the second came and went unseen."""
+    folder, copy = filled(tmp_path / "items"), tmp_path / "copy"
+    ItemFiles(folder).compact(TRIALS)
+    shutil.copytree(folder, copy)
+    first, second, *rest = TRIALS
+    ItemFiles(folder).remove([first])
+    ItemFiles(folder).remove([second])
+    for file in folder.iterdir():
+        shutil.copy(file, copy)
+    assert rows_in(copy) == rows_in(folder) == sorted_rows({t: TRIALS[t] for t in rest})
 
 
 def do_compact(folder: Path) -> None:

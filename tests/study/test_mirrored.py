@@ -279,6 +279,19 @@ def test_a_dead_launch_is_taken_over_once_it_is_unheard_of(
     taken.check()
 
 
+def test_a_holder_that_was_overtaken_twice_knows_it(machines: Machines) -> None:
+    """The second to overtake clears away the number by which the first did."""
+    first = lease.take(machines.there, "small")
+    machines.there.age(".lock/", DEAD_AFTER_S + 1)
+    lease.take(machines.there, "small").release()
+    third = lease.take(machines.there, "small")
+    first.renew()
+    with pytest.raises(FolderError, match="took this study over"):
+        first.check()
+    third.renew()
+    third.check()
+
+
 def test_of_many_that_take_a_free_lock_one_gets_it(machines: Machines) -> None:
     def attempt(_: int) -> bool:
         try:

@@ -32,6 +32,16 @@ def test_a_study_that_fits_on_no_node_is_refused(resources: dict[str, Any], tmp_
         launch(study, tmp_path, "ray", quiet=True, runner=RUNNER, resolve=fake_base)
 
 
+def test_processes_of_a_worker_are_counted_over_nodes() -> None:
+    from study.backends.ray_placement import _fits, share
+
+    wanted = share(Resources(cpus_per_worker=4, gpus_per_worker=4, processes_per_worker=4))
+    one, three = {"CPU": 8.0, "GPU": 1.0}, {"CPU": 8.0, "GPU": 3.0}
+    assert _fits(wanted, 4, [one, three])
+    assert not _fits(wanted, 4, [three])
+    assert not _fits(wanted, 4, [one, {"CPU": 0.5, "GPU": 9.0}])
+
+
 @pytest.mark.usefixtures("ray_cluster")
 def test_what_fits_says_nothing() -> None:
     assert judged(Resources(workers=9, cpus_per_worker=4)) == []

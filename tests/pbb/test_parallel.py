@@ -74,6 +74,7 @@ def check_equal(tmp_path: Path, weights: str) -> None:
         same_to_rounding(one, tmp_path / f"{strategy}-{weights}", FILES[weights])
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_to_rounding_and_diverge_together(tmp_path: Path) -> None:
     """Twenty steps of LoRA, each process with its share of every step in several microbatches."""
     for seen in together(tmp_path, "ddp-lora", "fsdp-lora", "ddp-nan"):

@@ -251,6 +251,10 @@ class TestRay(BackendContract):
 
     backend = "ray"
 
+    @pytest.mark.slow  # a search is several launches
+    def test_nuisances_are_tuned_alike_and_then_measured(self, tmp_path: Path) -> None:
+        super().test_nuisances_are_tuned_alike_and_then_measured(tmp_path)
+
     def test_a_killed_worker_comes_back_and_rows_are_the_local_backends(
         self, tmp_path: Path
     ) -> None:

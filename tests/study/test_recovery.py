@@ -125,7 +125,9 @@ def test_two_launches_of_one_study_do_not_meet(tmp_path: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
+)
 def test_a_launch_on_ray_that_is_stopped(
     tmp_path: Path, undisturbed: dict[str, bytes], how: signal.Signals
 ) -> None:

@@ -43,6 +43,9 @@ def read_part(file: Path) -> Part:
         names = isinstance(replaces, list) and all(isinstance(name, str) for name in replaces)
         if not (counts and names):
             raise BadInput(f"{file}: {TRIALS_KEY} or {REPLACES_KEY} is not what a launch writes")
+        rows = pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()
+        if trials and (min(trials.values()) <= 0 or sum(trials.values()) != rows):
+            raise BadInput(f"{file}: holds {rows} rows, which is not what its {TRIALS_KEY} tells")
     return Part(trials, frozenset(replaces))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,8 @@ from study.store import Store
 Place = Path | str
 """A folder, or a URL such as s3://bucket/folder."""
 
+ONE_SLASH: Final = re.compile(r"([a-z][a-z0-9]+):/+(.+)")
+"""A URL that lost a slash would be a folder of this machine."""
 ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
@@ -25,6 +28,8 @@ def is_remote(place: Place) -> bool:
 def open_store(root: Place) -> Store:
     """The store of a root. Raises RemoteError for one that cannot be used."""
     if not is_remote(root):
+        if slip := ONE_SLASH.match(str(root)):
+            raise StudyError(f"--root {root}: did you mean {slip[1]}://{slip[2]}?")
         return Store(Path(root))
     from study.mirrored import MirroredStore
     from study.remote import open_remote

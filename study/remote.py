@@ -213,6 +213,8 @@ def _explanation(error: Exception) -> tuple[type[RemoteError], str] | None:
         return RemoteError, f"there are no credentials for it; set {_CREDENTIALS}"
     if isinstance(error, PermissionError) and _code(error):
         return RemoteError, f"the store refuses: {error}; look at {_CREDENTIALS}"
+    if isinstance(error, ValueError) and "endpoint" in str(error).lower():
+        return RemoteError, f"{error}; write AWS_ENDPOINT_URL as http://... or https://..."
     of_library = type(error).__module__.partition(".")[0] in _LIBRARIES
     down = isinstance(error, ConnectionError | TimeoutError)
     if of_library or down or _code(error):

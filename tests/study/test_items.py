@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -203,6 +204,16 @@ def test_a_part_that_says_nonsense_is_refused(tmp_path: Path, said: str) -> None
     next(iter(TRIALS.values())).write_parquet(file, metadata={"pbb_trials": said})
     with pytest.raises(BadInput, match="pbb_trials"):
         current_files(tmp_path)
+
+
+@pytest.mark.parametrize("more", [-1, 1, 10**30])
+def test_a_part_that_lacks_rows_is_refused(tmp_path: Path, more: int) -> None:
+    file = tmp_path / "part-0123456789abcdef.parquet"
+    rows = next(iter(TRIALS.values()))
+    for counts in ({"a": rows.height + more}, {"a": rows.height + 1, "b": -1}):
+        rows.write_parquet(file, metadata={"pbb_trials": json.dumps(counts)})
+        with pytest.raises(BadInput, match="pbb_trials"):
+            current_files(tmp_path)
 
 
 def test_the_report_says_the_same(tmp_path: Path) -> None:

@@ -67,3 +67,9 @@ def test_no_study_is_called_so(name: str) -> None:
 def test_a_name_leads_nowhere_else(name: str) -> None:
     assert not is_name(name)
     assert is_name("items/0123abcd.parquet") and is_name("checkpoint-10/adapter_model.safetensors")
+
+
+@pytest.mark.parametrize("root", ["s3:/bucket/runs", "gs:/x"])
+def test_a_url_that_lost_a_slash_is_no_folder(root: str) -> None:
+    with pytest.raises(StudyError, match="did you mean"):
+        open_store(root)

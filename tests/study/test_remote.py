@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from search_spaces.errors import StudyError
 from study.places import at_hand, open_store
 from study.remote import RemoteError, is_name
 

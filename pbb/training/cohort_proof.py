@@ -12,9 +12,9 @@ from torch import Tensor
 from pbb.config import TrainStage
 from pbb.models.adapters import ADAPTER_FILE, AdapterError
 from pbb.models.encoding import Encoded
-from pbb.models.lean.abreast import hidden_abreast
 from pbb.models.stacked import Stack
 from pbb.training.cohort_batching import IGNORED, Layout
+from pbb.training.cohort_step import before_targets
 from pbb.training.proof import probed
 
 
@@ -84,8 +84,5 @@ class CohortProof:
         llama = self._stack.llama
         found = []
         for batch in self._cut:
-            hidden = hidden_abreast(
-                llama, batch.tokens, batch.positions, batch.bounds, batch.longest, batch.before
-            )
-            found.append(llama.logits(hidden))
+            found.append(llama.logits(before_targets(llama, batch)))
         return found

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pbb.models.lean.abreast import Pass, hidden_abreast, layer_pass
 from pbb.models.lean.frozen_head import Loss, frozen_head_loss, loss_and_slope
+from pbb.models.lean.llama import Llama
 from pbb.models.stacked import Stack
 from pbb.training.cohort_batching import Together
 
@@ -37,6 +38,19 @@ def _compiled() -> tuple[Pass, Loss]:
     return torch.compile(layer_pass), torch.compile(loss_and_slope, dynamic=True)
 
 
+def before_targets(llama: Llama, batch: Together, through: Pass = layer_pass) -> Tensor:
+    """Normed last hidden states (A, n, d) before a microbatch's targets."""
+    return hidden_abreast(
+        llama,
+        batch.tokens,
+        batch.positions,
+        batch.bounds,
+        batch.longest,
+        batch.before,
+        through,
+    )
+
+
 class Plain:
     """As it is written."""
 
@@ -46,15 +60,7 @@ class Plain:
     def __call__(self, batch: Together, share: Tensor) -> Tensor:
         here = batch.on(self.stack.weights.device)
         llama = self.stack.llama
-        hidden = hidden_abreast(
-            llama,
-            here.tokens,
-            here.positions,
-            here.bounds,
-            here.longest,
-            here.before,
-            self._through,
-        )
+        hidden = before_targets(llama, here, self._through)
         nll = frozen_head_loss(hidden.flatten(0, 1), llama.head, here.wanted.flatten(), self._loss)
         losses = nll.view(here.wanted.shape).sum(dim=1) * share
         self.stack.add_gradient(losses.sum())

@@ -30,6 +30,7 @@ from study.status import status
 from study.store import DONE, Store, StoreError
 from tests.study.object_stores import URL, InMemory, Killed, Mortal
 from tests.study.studies import RUNNER, fake_base, small_study
+from tests.study.undisturbed import items_of_small
 
 
 class Machines:
@@ -74,10 +75,8 @@ def planned() -> PlannedStage:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Item rows of the study on a local root."""
-    root = tmp_path_factory.mktemp("undisturbed")
-    launch(small_study(), root, "local", quiet=True, runner=RUNNER, resolve=fake_base)
-    files = sorted((root / "small" / "items").iterdir())
-    return {f"small/items/{path.name}": path.read_bytes() for path in files}
+    found = items_of_small(tmp_path_factory.mktemp("undisturbed"))
+    return {f"small/items/{name}": rows for name, rows in found.items()}
 
 
 def run_stage(store: Store, planned: PlannedStage) -> None:

@@ -23,6 +23,7 @@ from study.reporting import reported
 from study.status import status
 from tests.study.object_stores import s3_server
 from tests.study.studies import RUNNER, fake_base, small_study
+from tests.study.undisturbed import items_of_small
 
 ROOT = Path(__file__).parents[2]
 URL = "s3://results/runs"
@@ -80,10 +81,8 @@ def items(there: Remote) -> dict[str, bytes | None]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    root = tmp_path_factory.mktemp("undisturbed")
-    launch(small_study(), root, "local", quiet=True, runner=RUNNER, resolve=fake_base)
-    files = sorted((root / "small" / "items").iterdir())
-    return {f"items/{path.name}": path.read_bytes() for path in files}
+    found = items_of_small(tmp_path_factory.mktemp("undisturbed"))
+    return {f"items/{name}": rows for name, rows in found.items()}
 
 
 def test_an_object_is_made_once(there: Remote, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pbb.cohort import Trained, fits, side_by_side, trained_if_it_fits
 from pbb.config import Base, EvaluateStage, Numerics, RlStage, Stage, TrainStage
 from pbb.evaluation.cohort_decoding import Resident
 from pbb.evaluation.decoding import Continue, continued
+from pbb.freed_memory import keep_freed_memory
 from pbb.jobs import Job
 from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
@@ -36,6 +37,7 @@ class Engine:
 
     def __init__(self, device: str = "auto") -> None:
         self.device = chosen_device(device)
+        keep_freed_memory()
         self._side_by_side = self.device.type != "cpu"
         self._resident = Resident(self.device)
         # On CPU, results keep the bytes that the decoder of one adapter gives them.
@@ -153,6 +155,9 @@ def prepare(numerics: Numerics, device: torch.device) -> None:
     """Set this process's threads and arithmetic as a stage asks."""
     torch.set_num_threads(numerics.cpu_threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
+    # That would fill whatever is allocated with NaN first; nothing here reads what it has not
+    # written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def ended(work: Callable[[], TrainSummary | None], load_s: float) -> StageOutcome:

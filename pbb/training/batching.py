@@ -44,15 +44,15 @@ def microbatch(
     """Those documents whose places are in `blocks`, laid out so."""
     packed = pack([document.ids for document in documents], blocks, pad_id=pad_id, device=device)
     rows = [documents[i] for i in packed.order]
-    before = [
+    spans = [
         np.arange(start + row.n_prompt - 1, start + len(row.ids) - 1)
         for start, row in zip(packed.starts, rows, strict=True)
     ]
-    wanted = [id_ for row in rows for id_ in row.ids[row.n_prompt :]]
+    before = torch.from_numpy(np.concatenate(spans)).to(device, non_blocking=True)
     owner = np.repeat(packed.order, [row.n_target for row in rows])
     return Microbatch(
         packed,
-        torch.from_numpy(np.concatenate(before)).to(device, non_blocking=True),
-        torch.tensor(wanted).to(device, non_blocking=True),
+        before,
+        packed.tokens[before + 1],
         torch.from_numpy(owner).to(device, non_blocking=True),
     )

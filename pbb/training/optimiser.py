@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from pbb.config import Recipe, RlRecipe
 
@@ -39,6 +39,15 @@ Clip = Callable[[Iterable[Tensor], float], Tensor]
 """(parameters, greatest norm) -> the norm of their gradients before they are scaled down to it."""
 
 
+def clip_by_norm(parameters: Iterable[Tensor], most: float) -> Tensor:
+    """As torch's clip_grad_norm_, which multiplies by 1 where nothing is to be clipped."""
+    trained = list(parameters)
+    norm = get_total_norm(p.grad for p in trained if p.grad is not None)
+    if not float(norm) + 1e-6 < most:  # torch adds so much before it divides
+        clip_grads_with_norm_(trained, most, norm)
+    return norm
+
+
 class Optimiser:
     """AdamW with decoupled weight decay; gradients are clipped by their global norm.
 
@@ -49,7 +58,7 @@ class Optimiser:
         self,
         trained: Sequence[nn.Parameter],
         recipe: Recipe | RlRecipe,
-        clip: Clip = clip_grad_norm_,
+        clip: Clip = clip_by_norm,
     ) -> None:
         self._trained = trained
         self._recipe = recipe

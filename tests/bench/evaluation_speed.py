@@ -4,7 +4,7 @@ Answers and new tokens a second to the same prompts: by transformers' generate w
 loaded, at the best of several batch sizes and with prompts sorted by their length; by this project
 with one adapter, and with several side by side; by vLLM where it is installed. Contenders take
 turns; shown are medians over the rounds. Every answer ends where it is told to, at lengths like the
-quickstart's, for random weights would not end. Seconds as in `tests.bench.train_speed`; vLLM's are
+quickstart's, for random weights would not end. Seconds as in `tests.bench.training`; vLLM's are
 of the clock, its start-up apart.
 """
 
@@ -35,7 +35,7 @@ from pbb.models.adapters import Attached
 from pbb.models.lean.reading import lean_llama
 from pbb.models.precision import autocast
 from pbb.models.stacked import Stack
-from tests.bench.train_speed import QUARTILES, SETTINGS, TARGET_SHARE, Bench, Setting
+from tests.bench.training import QUARTILES, SETTINGS, TARGET_SHARE, Bench, Setting
 
 EOS: Final = 0
 ITEMS: Final = {"cpu": 512, "cuda": 2048}

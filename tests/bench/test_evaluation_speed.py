@@ -9,7 +9,7 @@ import torch
 
 from tests.bench import evaluation_speed
 from tests.bench.evaluation_speed import asked, contenders, measured, table
-from tests.bench.train_speed import SETTINGS, Bench
+from tests.bench.training import SETTINGS, Bench
 
 
 @pytest.fixture

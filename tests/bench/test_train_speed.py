@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 from torch import nn
 
 from pbb.models.adapters import Attached
-from tests.bench import train_speed
-from tests.bench.train_speed import SETTINGS, Bench, measured, table
+from tests.bench import training
+from tests.bench.train_speed import Asked, Contender, contenders, measured, round_of, row, table
+from tests.bench.training import SETTINGS, Bench
 
 
 @pytest.fixture
@@ -35,9 +37,9 @@ def test_operations_are_counted_by_the_stated_convention(device: str) -> None:
     assert bench.flop_per_token() == 4 * frozen + 6 * trained
 
 
-def test_every_contender_trains_every_token(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trainer_trains_every_token(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     read = 0
-    counted = train_speed._padded
+    counted = training._padded
 
     def padded(rows: Any) -> Any:
         nonlocal read
@@ -45,13 +47,30 @@ def test_every_contender_trains_every_token(bench: Bench, monkeypatch: pytest.Mo
         read += int(batch["attention_mask"].sum())
         return batch
 
-    monkeypatch.setattr(train_speed, "_padded", padded)
-    monkeypatch.setattr(train_speed, "absent", lambda: ["trl"])
-    rows = measured(bench, rounds=1, sizes=[1, 2])
-    assert read == 2 * bench.tokens(1)  # the warm-up's, and the round's
-    assert [row["adapters"] for row in rows] == [1, 1, 2]
-    for row in rows:
-        assert row["tokens_per_s"] == pytest.approx(
-            bench.tokens(row["adapters"]) / row["seconds"][0], rel=0.01
-        )
-    assert all(row["contender"] in table(rows) for row in rows)
+    monkeypatch.setattr(training, "_padded", padded)
+    training.by_trainer(bench)
+    assert read == bench.tokens(1)
+
+
+def test_a_row_tells_the_tokens_of_its_median_round() -> None:
+    asked = Asked("cpu", rank=4, steps=2, adapters=2)
+    by_us = contenders("cpu", [1, 2])[-1]
+    taken = round_of(asked, by_us)
+    bench = Bench(SETTINGS["cpu"], torch.device("cpu"), rank=4, steps=2, adapters=2)
+    assert taken["tokens"] == bench.tokens(2)
+    told = row(by_us, taken, [1.0, taken["seconds"], 1e-9])
+    assert told["tokens_per_s"] == round(bench.tokens(2) / taken["seconds"])
+    assert by_us.name in table([told])
+
+
+@pytest.mark.slow
+def test_contenders_take_turns_in_processes_of_their_own() -> None:
+    """What ours sets in its process is not set in the others'."""
+    asked = Asked("cpu", rank=4, steps=1, adapters=1)
+    rows = measured(asked, rounds=2, who=[Contender(name, 1, _pid) for name in ("a", "b")])
+    kept = {tuple(each["seconds"]) for each in rows}
+    assert len(kept) == 2 and all(first == second for first, second in kept)
+
+
+def _pid(_: Bench) -> float:
+    return float(os.getpid())

@@ -1,13 +1,8 @@
-"""Training speed, side by side in one process: `python -m tests.bench.train_speed`.
+"""Training speed, side by side: `python -m tests.bench.train_speed`.
 
-Real (non-padding) tokens a second of the same steps: by transformers' Trainer with peft, by TRL
-where it is installed, by this project with one adapter, and with cohorts. Contenders take turns;
-shown are medians over the rounds. On CPU seconds are of this process's one thread, since machines
-are shared; on a GPU they are of the clock.
-
-FLOP a token are 4 N + 6 N_adapter: forward 2 N, backward to activations 2 N, and the gradient of
-weights, 2 N more, of adapters alone. N counts the linear layers without embedding and head;
-attention's own products are left out. MFU is of the device's dense bfloat16 peak.
+Contenders (`tests.bench.training`) take turns, each in a process of its own, as it would be used:
+what one sets there, another does not gain or suffer by. Shown are medians over the rounds. MFU is
+of the device's dense bfloat16 peak.
 """
 
 from __future__ import annotations
@@ -16,351 +11,120 @@ import argparse
 import gc
 import importlib.util
 import json
+import multiprocessing
 import statistics
-import tempfile
-import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from transformers import (
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
 
-from pbb.config import Lora, Numerics, Recipe
-from pbb.documents import Document
-from pbb.models.adapters import Attached
-from pbb.models.encoding import Encoded
-from pbb.models.lean.reading import lean_llama
-from pbb.models.stacked import Stack
-from pbb.training.cohort import cohort_steps
-from pbb.training.loop import train_steps
+from tests.bench.training import SETTINGS, Bench, by_trainer, by_trl, ours_together
 
-NOTHING: Final = Document("", "", "execution", "acquisition", "")
 PEAK_FLOP_PER_S: Final = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
-QUARTILES: Final = (20, 27, 33, 46, 78)
-"""Tokens of the quickstart's documents: least, quarter, half, three quarters, most."""
-TARGET_SHARE: Final = 0.47
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What is trained. lengths: of documents, times those of the quickstart."""
+class Asked:
+    """What a bench is made of; device: a name in SETTINGS."""
 
-    name: str
-    shape: dict[str, Any]
-    tokens_per_step: int
-    lengths: float
-    numerics: Numerics
-
-
-NANO: Final = {"hidden_size": 96, "intermediate_size": 288, "vocab_size": 859}
-SMOL: Final = {"hidden_size": 576, "intermediate_size": 1536, "vocab_size": 49152}
-SETTINGS: Final = {
-    "cpu": Setting(
-        "nano-s",
-        {**NANO, "num_hidden_layers": 3, "num_attention_heads": 3},
-        640,
-        1.0,
-        Numerics(),
-    ),
-    "cuda": Setting(
-        "SmolLM2-135M",
-        {**SMOL, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3},
-        6144,
-        2.0,
-        Numerics(dtype="bfloat16", max_batch_tokens=65_536),
-    ),
-}
-"""Weights are drawn, not loaded: speed does not depend on them, and nothing need be fetched."""
-
-
-@dataclass
-class Bench:
-    """The base, and steps of documents for as many adapters as the largest cohort has."""
-
-    setting: Setting
-    device: torch.device
+    device: str
     rank: int
     steps: int
     adapters: int
 
-    def __post_init__(self) -> None:
-        torch.manual_seed(0)
-        config = LlamaConfig(**self.setting.shape, tie_word_embeddings=True, bos_token_id=None)
-        dtype = getattr(torch, self.setting.numerics.dtype)
-        model: Any = LlamaForCausalLM(config)
-        self.base = model.to(self.device, dtype).eval().requires_grad_(False)
-        self.lora = Lora(rank=self.rank)
-        per_step = self.setting.tokens_per_step
-        self.recipe = Recipe(steps=10_000, tokens_per_step=per_step, peak_lr=1e-4, warmup_steps=0)
-        self.batches = [self._batches(np.random.default_rng(i)) for i in range(self.adapters)]
 
-    def _batches(self, rng: np.random.Generator) -> list[list[Encoded]]:
-        return [self._batch(rng) for _ in range(self.steps)]
+@dataclass(frozen=True)
+class Contender:
+    """run: trains `adapters` of a bench for one round and gives its seconds."""
 
-    def _batch(self, rng: np.random.Generator) -> list[Encoded]:
-        documents, tokens = [], 0
-        while tokens < self.setting.tokens_per_step:
-            quantile = np.interp(rng.random(), (0, 0.25, 0.5, 0.75, 1), QUARTILES)
-            length = int(quantile * self.setting.lengths)
-            ids = rng.integers(3, self.setting.shape["vocab_size"], length)
-            n_prompt = length - max(1, int(length * TARGET_SHARE))
-            documents.append(Encoded(tuple(ids.tolist()), n_prompt, NOTHING))
-            tokens += length
-        return documents
-
-    def tokens(self, adapters: int) -> int:
-        """Real tokens of a round."""
-        return sum(len(d.ids) for b in self.batches[:adapters] for step in b for d in step)
-
-    def seconds(self) -> float:
-        """Now, by the clock that suits the device."""
-        if self.device.type == "cpu":
-            return time.process_time()
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    def flop_per_token(self) -> int:
-        """4 N + 6 N_adapter."""
-        shape = self.setting.shape
-        width, wide = shape["hidden_size"], shape["intermediate_size"]
-        kv = width * shape.get("num_key_value_heads", 1) // shape.get("num_attention_heads", 1)
-        kv = kv if "num_key_value_heads" in shape else width
-        layers = [(width, width), (width, kv), (width, kv), (width, width)]
-        layers += [(width, wide), (width, wide), (wide, width)]
-        base = sum(a * b for a, b in layers)
-        adapter = sum(self.rank * (a + b) for a, b in layers)
-        return int(shape["num_hidden_layers"] * (4 * base + 6 * adapter))
+    name: str
+    adapters: int
+    run: Callable[[Bench], float]
 
 
-# --- contenders: each trains one round and gives its seconds
-
-
-def ours_alone(bench: Bench, adapter: int = 0) -> float:
-    """One adapter by the engine's loop for CPU."""
-    numerics = bench.setting.numerics
-    with Attached(bench.base, "base", bench.lora, seed=0) as attached:
-        attached.model.to(bench.device)
-        began = bench.seconds()
-        for _ in train_steps(
-            attached.model,
-            bench.batches[adapter],
-            bench.recipe,
-            numerics,
-            pad_id=0,
-            device=bench.device,
-        ):
-            pass
-        return bench.seconds() - began
-
-
-def ours_together(bench: Bench, adapters: int) -> float:
-    """A cohort, as the engine takes one: on CPU one after the other, on a GPU side by side.
-
-    Side by side they start from zeros: speed does not depend on it.
-    """
-    if bench.device.type == "cpu":
-        return sum(ours_alone(bench, adapter) for adapter in range(adapters))
-    llama = lean_llama(bench.base)
-    assert llama is not None
-    stack = Stack(llama, [bench.lora] * adapters)
-    began = bench.seconds()
-    for _ in cohort_steps(
-        stack,
-        bench.batches[:adapters],
-        [bench.recipe] * adapters,
-        bench.setting.numerics,
-        pad_id=0,
-        device=bench.device,
-    ):
-        pass
-    return bench.seconds() - began
-
-
-class _Timer(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self.began = 0.0
-
-    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-        self.began = self._bench.seconds()
-
-
-def by_trainer(bench: Bench) -> float:
-    """transformers' Trainer with peft's LoRA: its defaults, a fused optimizer, padded batches."""
-    documents = [d for step in bench.batches[0] for d in step]
-    rows = -(-len(documents) // bench.steps)
-    with (
-        Attached(bench.base, "base", bench.lora, seed=0) as attached,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        attached.model.to(bench.device)
-        timer = _Timer(bench)
-        arguments = TrainingArguments(
-            folder,
-            per_device_train_batch_size=rows,
-            num_train_epochs=1,
-            optim="adamw_torch_fused",
-            bf16=bench.setting.numerics.dtype == "bfloat16",
-            use_cpu=bench.device.type == "cpu",
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-        )
-        trainer = Trainer(
-            attached.model,
-            arguments,
-            data_collator=_padded,
-            train_dataset=[{"ids": d.ids, "n_prompt": d.n_prompt} for d in documents],
-            callbacks=[timer],
-        )
-        trainer.args.remove_unused_columns = False
-        trainer.train()
-        return bench.seconds() - timer.began
-
-
-def by_trl(bench: Bench, **tuned: Any) -> float:
-    """TRL's SFTTrainer on the same steps; tuned: its own arguments, over those of the Trainer.
-
-    Padding-free batches and packing need a flash-attention package, and are left out without.
-    """
-    Dataset: Any = importlib.import_module("datasets").Dataset
-    trl: Any = importlib.import_module("trl")
-    documents = [d for step in bench.batches[0] for d in step]
-    rows = [
-        {
-            "input_ids": list(d.ids),
-            "labels": [-100] * d.n_prompt + list(d.ids[d.n_prompt :]),
-        }
-        for d in documents
-    ]
-    with (
-        Attached(bench.base, "base", bench.lora, seed=0) as attached,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        attached.model.to(bench.device)
-        timer = _Timer(bench)
-        arguments = trl.SFTConfig(
-            folder,
-            per_device_train_batch_size=-(-len(documents) // bench.steps),
-            num_train_epochs=1,
-            optim="adamw_torch_fused",
-            bf16=bench.setting.numerics.dtype == "bfloat16",
-            use_cpu=bench.device.type == "cpu",
-            gradient_checkpointing=False,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            max_length=None,
-            dataset_kwargs={"skip_prepare_dataset": True},
-            **tuned,
-        )
-        trainer = trl.SFTTrainer(
-            attached.model,
-            arguments,
-            data_collator=_padded_rows,
-            train_dataset=Dataset.from_list(rows),
-            processing_class=_tokenizer(),
-            callbacks=[timer],
-        )
-        trainer.train()
-        return bench.seconds() - timer.began
-
-
-def _tokenizer() -> Any:
-    """Any with a padding token will do: the rows are tokens already."""
-    vocabulary = WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]")
-    return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(vocabulary), pad_token="[PAD]", eos_token="[UNK]"
-    )
-
-
-def _padded_rows(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    return _padded(
-        [
-            {"ids": row["input_ids"], "n_prompt": sum(label == -100 for label in row["labels"])}
-            for row in rows
-        ]
-    )
-
-
-def _padded(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    width = max(len(row["ids"]) for row in rows)
-    tokens = torch.zeros(len(rows), width, dtype=torch.long)
-    mask, labels = torch.zeros_like(tokens), torch.full_like(tokens, -100)
-    for i, row in enumerate(rows):
-        n = len(row["ids"])
-        tokens[i, :n] = torch.tensor(row["ids"])
-        mask[i, :n] = 1
-        labels[i, row["n_prompt"] : n] = tokens[i, row["n_prompt"] : n]
-    return {"input_ids": tokens, "attention_mask": mask, "labels": labels}
-
-
-# --- the table
-
-
-def measured(bench: Bench, rounds: int, sizes: Sequence[int]) -> list[dict[str, Any]]:
-    """A row a contender."""
-    contenders: dict[str, tuple[int, Callable[[], float]]] = {
-        "Trainer + peft": (1, lambda: by_trainer(bench)),
-    }
+def contenders(device: str, sizes: Sequence[int]) -> list[Contender]:
+    """All that are there, Trainer first; sizes: of our cohorts."""
+    found = [Contender("Trainer + peft", 1, by_trainer)]
     if "trl" not in absent():
-        contenders["TRL"] = (1, lambda: by_trl(bench))
-        if bench.device.type == "cuda" and "liger_kernel" not in absent():
-            contenders["TRL, Liger"] = (1, lambda: by_trl(bench, use_liger_kernel=True))
+        found.append(Contender("TRL", 1, by_trl))
+        if device == "cuda" and "liger_kernel" not in absent():
+            found.append(Contender("TRL, Liger", 1, partial(by_trl, use_liger_kernel=True)))
     for size in sizes:
         name = "ours, one adapter" if size == 1 else f"ours, cohort of {size}"
-        contenders[name] = (size, lambda size=size: ours_together(bench, size))
-    spent: dict[str, list[float]] = {name: [] for name in contenders}
-    memory: dict[str, float | None] = {}
-    for turn in range(rounds + 1):  # the first warms up
-        for name, (_, run) in contenders.items():
-            gc.collect()
-            if bench.device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats()
-            seconds = run()
-            if turn:
-                spent[name].append(seconds)
-            cuda = bench.device.type == "cuda"
-            memory[name] = torch.cuda.max_memory_allocated() / 2**20 if cuda else None
-            print(f"{turn} {name}: {seconds:.2f} s", flush=True)
-    return [
-        _row(bench, name, adapters, spent[name], memory[name])
-        for name, (adapters, _) in contenders.items()
-    ]
+        found.append(Contender(name, size, partial(ours_together, adapters=size)))
+    return found
 
 
-def _row(
-    bench: Bench, name: str, adapters: int, seconds: Sequence[float], memory: float | None
-) -> dict[str, Any]:
-    speed = bench.tokens(adapters) / statistics.median(seconds)
-    device = torch.cuda.get_device_name() if bench.device.type == "cuda" else ""
-    peak = next((flop for card, flop in PEAK_FLOP_PER_S.items() if card in device), None)
+def measured(asked: Asked, rounds: int, who: Sequence[Contender]) -> list[dict[str, Any]]:
+    """A row a contender."""
+    spent: dict[str, list[float]] = {each.name: [] for each in who}
+    rows: dict[str, dict[str, Any]] = {}
+    spawn = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+        places = [stack.enter_context(ProcessPoolExecutor(1, spawn)) for _ in who]
+        for turn in range(rounds + 1):  # the first warms up
+            for each, place in zip(who, places, strict=True):
+                taken = place.submit(round_of, asked, each).result()
+                print(f"{turn} {each.name}: {taken['seconds']:.2f} s", flush=True)
+                if turn:
+                    spent[each.name].append(taken["seconds"])
+                    rows[each.name] = row(each, taken, spent[each.name])
+    return list(rows.values())
+
+
+@cache
+def _bench(asked: Asked) -> Bench:
+    return Bench(
+        SETTINGS[asked.device], torch.device(asked.device), asked.rank, asked.steps, asked.adapters
+    )
+
+
+def round_of(asked: Asked, contender: Contender) -> dict[str, Any]:
+    """One round in this process, whose bench is kept for the next one."""
+    torch.set_num_threads(1)
+    bench, cuda = _bench(asked), asked.device == "cuda"
+    gc.collect()
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    seconds = contender.run(bench)
+    memory = torch.cuda.max_memory_allocated() / 2**20 if cuda else None
+    gc.collect()
+    if cuda:
+        torch.cuda.empty_cache()  # the next one's is another process
     return {
-        "contender": name,
-        "adapters": adapters,
-        "tokens_per_s": round(speed),
-        "seconds": [round(s, 4) for s in seconds],
-        "mfu": speed * bench.flop_per_token() / peak if peak else None,
+        "seconds": seconds,
+        "tokens": bench.tokens(contender.adapters),
+        "flop_per_token": bench.flop_per_token(),
+        "device": torch.cuda.get_device_name() if cuda else "cpu, one thread",
         "peak_memory_mib": memory,
     }
 
 
-def profile(bench: Bench, adapters: int) -> str:
+def row(contender: Contender, taken: dict[str, Any], seconds: Sequence[float]) -> dict[str, Any]:
+    """taken: a `round_of` it; seconds: of all its rounds."""
+    speed = taken["tokens"] / statistics.median(seconds)
+    flop = next((f for card, f in PEAK_FLOP_PER_S.items() if card in taken["device"]), None)
+    return {
+        "contender": contender.name,
+        "adapters": contender.adapters,
+        "tokens_per_s": round(speed),
+        "seconds": [round(s, 4) for s in seconds],
+        "mfu": speed * taken["flop_per_token"] / flop if flop else None,
+        "peak_memory_mib": taken["peak_memory_mib"],
+        "device": taken["device"],
+        "flop_per_token": taken["flop_per_token"],
+    }
+
+
+def profile(asked: Asked, adapters: int) -> str:
     """Where a cohort's time goes, as torch's profiler tells it: milliseconds a step, by kernel."""
+    bench = _bench(asked)
+    ours_together(bench, adapters)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
         ours_together(bench, adapters)
     each = [
@@ -399,23 +163,20 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("train_speed.json"))
     parser.add_argument("--profile", type=Path, help="on a GPU: a file for the largest's kernels")
     args = parser.parse_args()
-    torch.set_num_threads(1)
     most = max([1, *args.cohorts])
+    asked = Asked(args.device, args.rank, args.steps, most)
+    rows = measured(asked, args.rounds, contenders(args.device, args.cohorts))
     setting = SETTINGS[args.device]
-    bench = Bench(setting, torch.device(args.device), args.rank, args.steps, most)
-    rows = measured(bench, args.rounds, args.cohorts)
     about = {
         "model": setting.name,
-        "device": torch.cuda.get_device_name() if args.device == "cuda" else "cpu, one thread",
         "torch": torch.__version__,
         "rank": args.rank,
         "tokens_per_step": setting.tokens_per_step,
         "steps": args.steps,
-        "flop_per_token": bench.flop_per_token(),
         "not_installed": absent(),
     }
     if args.profile:
-        args.profile.write_text(profile(bench, most))
+        args.profile.write_text(profile(asked, most))
     args.json.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
     print(f"{about}\n{table(rows)}")
 

@@ -35,11 +35,16 @@ def times(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def summed_outer(left: Tensor, right: Tensor) -> Tensor:
-    """left (n, a) and right (n, b) -> (a, b), summed over n. Has no gradient."""
-    if _suits(left, left.shape[0]) and right.dtype == torch.float32:
-        result: Tensor = _LINEAR(left.T, right.T, None, "none", [], "")
-        return result
-    return left.T @ right
+    """left (n, a) and right (n, b) -> (a, b), summed over n. Has no gradient.
+
+    oneDNN copies its first argument where that is transposed, so that is the narrower one.
+    """
+    if not (_suits(left, left.shape[0]) and right.dtype == torch.float32):
+        return left.T @ right
+    if left.shape[1] > right.shape[1]:
+        return summed_outer(right, left).T
+    result: Tensor = _LINEAR(left.T, right.T, None, "none", [], "")
+    return result
 
 
 def _suits(x: Tensor, rows: int) -> bool:

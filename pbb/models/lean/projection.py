@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pbb.models.lean.products import linear, times
+from pbb.models.lean.products import linear, summed_outer, times
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,6 @@ class LowRank:
     down: Tensor
     up: Tensor
     scale: float | Tensor
-
-    def product(self) -> Tensor:
-        """What it adds to its layer's weight, (..., outputs, inputs)."""
-        return (self.up * self.scale) @ self.down
 
 
 @dataclass(frozen=True)
@@ -48,11 +44,8 @@ class Projection:
             return linear(x, self.weight)
         if x.dim() > 2:
             return self._beside(x)
-        if self._merges(x):
-            return self.merged()(x)
-        downs, ups = [p.down for p in self.low_rank], [p.up for p in self.low_rank]
-        apply: Any = _LowRankLinear.apply
-        result: Tensor = apply(x, self.weight, self.low_rank[0].scale, *downs, *ups)
+        apply: Any = (_MergedLinear if self._merges(x) else _LowRankLinear).apply
+        result: Tensor = apply(x, self.weight, *self._low_rank())
         return result
 
     def _merges(self, x: Tensor) -> bool:
@@ -94,7 +87,64 @@ class Projection:
         weight = _joined(self.weight) if isinstance(self.weight, tuple) else self.weight
         if not self.low_rank:
             return Projection(weight)
-        return Projection(weight + torch.cat([part.product() for part in self.low_rank], dim=-2))
+        scale, *parts = self._low_rank()
+        return Projection(_merged(weight, *_scaled(scale, parts)))
+
+    def _low_rank(self) -> tuple[Any, ...]:
+        """scale, all downs, all ups."""
+        downs, ups = [p.down for p in self.low_rank], [p.up for p in self.low_rank]
+        return (self.low_rank[0].scale, *downs, *ups)
+
+
+class _MergedLinear(torch.autograd.Function):
+    """Of one adapter: one product, by the weight with LoRA added to it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, scale: float | Tensor, *parts: Tensor
+    ) -> Tensor:
+        downs, ups = _scaled(scale, parts)
+        merged = _merged(weight, downs, ups)
+        ctx.save_for_backward(x, merged, *downs, *ups)
+        ctx.scale = scale
+        return times(x, merged)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, merged, *parts = ctx.saved_tensors
+        downs, ups = _halves(parts)
+        of_x = times(grad, merged.T) if ctx.needs_input_grad[0] else None
+        each = _rows(summed_outer(grad, x), ups)
+        of_downs = [up.T @ of_rows for up, of_rows in zip(ups, each, strict=True)]
+        of_ups = [(rows @ down.T).mul_(ctx.scale) for rows, down in zip(each, downs, strict=True)]
+        return (of_x, None, None, *of_downs, *of_ups)
+
+
+def _merged(weight: Tensor, downs: Sequence[Tensor], ups: Sequence[Tensor]) -> Tensor:
+    """A weight (outputs, inputs) and what the LoRA of its parts adds to it."""
+    merged = torch.empty_like(weight)
+    for rows, up, down in zip(_rows(merged, ups), ups, downs, strict=True):
+        torch.mm(up, down, out=rows)
+    return merged.add_(weight)
+
+
+def _scaled(
+    scale: float | Tensor, parts: Sequence[Tensor]
+) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    downs, ups = _halves(parts)
+    return downs, [up * scale for up in ups]
+
+
+def _halves(parts: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    n = len(parts) // 2
+    return parts[:n], parts[n:]
+
+
+def _rows(wide: Tensor, ups: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Each part's rows among all outputs."""
+    each: Sequence[Tensor] = wide.split([len(up) for up in ups])
+    return each
 
 
 class _LowRankLinear(torch.autograd.Function):

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pbb.evaluation.waves import Beginning, Wave, beginnings
+from pbb.models.lean.blocks import in_blocks
 from pbb.models.lean.fixed import adapters_of
-from pbb.models.lean.llama import Llama, in_blocks
+from pbb.models.lean.llama import Llama
 from pbb.models.packing import ROWS, groups
 
 MOST_TOKENS: Final = 131_072

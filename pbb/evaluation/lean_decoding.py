@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pbb.models.lean.llama import Llama, attended, in_blocks
+from pbb.models.lean.blocks import in_blocks
+from pbb.models.lean.llama import Llama, attended
 from pbb.models.packing import Packed, groups, pack
 
 

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pbb.models.head import backbone, head_logits
-from pbb.models.lean.llama import Llama, in_blocks
+from pbb.models.lean.blocks import trained_in_blocks
+from pbb.models.lean.llama import Llama
 from pbb.models.lean.reading import lean_llama
 from pbb.models.packing import ROWS, Packed
 
@@ -37,9 +38,9 @@ class Lean:
         self._llama = llama
 
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
-        attend = in_blocks(packed.shapes)
+        mix = trained_in_blocks(self._llama.shape, packed.shapes)
         filled = F.pad(places, (0, -len(places) % ROWS))
-        hidden = self._llama.hidden(packed.tokens, packed.positions, attend, filled)
+        hidden = self._llama.mixed(packed.tokens, packed.positions, mix, filled)
         return self._llama.logits(hidden)[: len(places)]
 
 

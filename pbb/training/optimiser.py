@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim.adamw import adamw
 
 from pbb.config import Recipe, RlRecipe
 
@@ -34,6 +36,9 @@ def learning_rate(step: int, recipe: Recipe | RlRecipe) -> float:
     floor = recipe.min_lr_ratio
     return recipe.peak_lr * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
+
+EPSILON: Final = 1e-8
+"""torch's own for AdamW."""
 
 Clip = Callable[[Iterable[Tensor], float], Tensor]
 """(parameters, greatest norm) -> the norm of their gradients before they are scaled down to it."""
@@ -63,13 +68,12 @@ class Optimiser:
         self._trained = trained
         self._recipe = recipe
         self._clip = clip
-        self._adam = torch.optim.AdamW(
-            trained,
-            lr=recipe.peak_lr,
-            betas=(recipe.beta1, recipe.beta2),
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        self._weights = [parameter.detach() for parameter in trained]
+        self._moments: dict[str, list[Tensor]] = {
+            "exp_avg": [torch.zeros_like(weight) for weight in self._weights],
+            "exp_avg_sq": [torch.zeros_like(weight) for weight in self._weights],
+            "step": [torch.zeros((), device=weight.device) for weight in self._weights],
+        }
 
     def clip(self, step: int, loss: float) -> float:
         """Clip the gradients that `loss` left; gives their norm before. Raises Diverged."""
@@ -78,25 +82,48 @@ class Optimiser:
             raise divergence(step, loss, grad_norm, learning_rate(step, self._recipe))
         return grad_norm
 
+    @torch.no_grad()
     def advance(self, step: int) -> float:
-        """Move the parameters and clear their gradients; gives the step's learning rate."""
+        """Move the parameters and clear their gradients; gives the step's learning rate.
+
+        By torch's function: its optimizer object takes longer to look the same things up again than
+        they take to compute, where adapters are small.
+        """
         rate = learning_rate(step, self._recipe)
-        for group in self._adam.param_groups:
-            group["lr"] = rate
-        self._adam.step()
-        self._adam.zero_grad()
+        reached = [i for i, p in enumerate(self._trained) if p.grad is not None]
+        averages, squares, steps = (
+            [values[i] for i in reached] for values in self._moments.values()
+        )
+        adamw(
+            [self._weights[i] for i in reached],
+            [p.grad for p in self._trained if p.grad is not None],
+            averages,
+            squares,
+            [],
+            steps,
+            fused=True,
+            amsgrad=False,
+            beta1=self._recipe.beta1,
+            beta2=self._recipe.beta2,
+            lr=rate,
+            weight_decay=self._recipe.weight_decay,
+            eps=EPSILON,
+            maximize=False,
+        )
+        for parameter in self._trained:
+            parameter.grad = None
         return rate
 
     def moments(self) -> dict[str, Tensor]:
-        """All state, by `<index of the parameter>.<name>`; empty before the first step."""
-        state = self._adam.state_dict()["state"]
-        return {f"{i}.{name}": value for i, of in state.items() for name, value in of.items()}
+        """All state, by `<index of the parameter>.<name>`."""
+        return {
+            f"{i}.{name}": value
+            for name, values in self._moments.items()
+            for i, value in enumerate(values)
+        }
 
     def take(self, moments: Mapping[str, Tensor]) -> None:
         """Go on from the state of another optimiser of the same parameters."""
-        state: dict[int, dict[str, Tensor]] = {}
+        own = self.moments()
         for key, value in moments.items():
-            index, _, name = key.partition(".")
-            state.setdefault(int(index), {})[name] = value
-        groups = self._adam.state_dict()["param_groups"]
-        self._adam.load_state_dict({"state": state, "param_groups": groups})
+            own[key].copy_(value)

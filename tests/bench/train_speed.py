@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--device", choices=SETTINGS, default="cpu")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--cohorts", type=int, nargs="*", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--json", type=Path, default=Path("train_speed.json"))
     parser.add_argument("--profile", type=Path, help="on a GPU: a file for the largest's kernels")

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pbb.models.lean.llama import Layer, Llama, Shape, fed_forward, heads_of
+from pbb.models.lean.llama import Layer, Llama, Shape, all_heads, fed_forward, turned_heads
 from pbb.models.lean.pieces import rms_norm
 from pbb.models.lean.sequences import in_sequences
 
@@ -20,7 +20,8 @@ def layer_pass(
     shape: Shape, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor, bounds: Tensor, longest: int
 ) -> Tensor:
     """x (A, N, d) after a layer; bounds and longest are of the A x N tokens' sequences."""
-    queries, keys, values = (t.flatten(0, 1) for t in heads_of(shape, layer, x, cos, sin))
+    each = turned_heads(shape, all_heads(shape, layer, x), cos, sin)
+    queries, keys, values = (t.flatten(0, 1) for t in each)
     seen = in_sequences(queries, keys, values, bounds, longest)
     return fed_forward(shape, layer, x, seen.unflatten(0, x.shape[:2]))
 

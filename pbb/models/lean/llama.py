@@ -6,7 +6,7 @@ parameters as they would through the model's own forward.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,9 @@ from pbb.models.lean.projection import Projection
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, queries (..., n, heads, d), keys and values (..., n, key heads, d)) -> (..., n, heads x
 d)."""
+Mix = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""(layer, all heads (..., n, heads + 2 key heads, d), cosines, sines) -> (..., n, heads x d): of
+queries, keys and values side by side, not yet turned to their positions."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,14 @@ class Llama:
         kept: places among all tokens, counted through all leading dimensions. The last layer's
         feed-forward part is computed for these alone.
         """
+        return self.mixed(tokens, positions, turned(self.shape, attend), kept)
+
+    def mixed(self, tokens: Tensor, positions: Tensor, mix: Mix, kept: Tensor) -> Tensor:
+        """As `hidden`, where turning is mixing's to do."""
         x = F.embedding(tokens, self.embedding)
         cos, sin = self.angles(positions, x.dtype)
         for i, layer in enumerate(self.layers):
-            seen = attend(i, *heads_of(self.shape, layer, x, cos, sin))
+            seen = mix(i, all_heads(self.shape, layer, x), cos, sin)
             if i == len(self.layers) - 1:
                 x, seen = _rows(x, kept), _rows(seen, kept)
             x = fed_forward(self.shape, layer, x, seen)
@@ -106,15 +113,25 @@ class Llama:
         )
 
 
-def heads_of(
-    shape: Shape, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys (both turned to their positions) and values of x (..., n, d)."""
+def all_heads(shape: Shape, layer: Layer, x: Tensor) -> Tensor:
+    """x (..., n, d) -> its queries, keys and values, (..., n, heads + 2 key heads, head_dim)."""
     qkv = layer.qkv(rms_norm(x, layer.norm_in, shape.eps))
-    each = qkv.unflatten(-1, (-1, shape.head_dim))
+    each: Tensor = qkv.unflatten(-1, (-1, shape.head_dim))
+    return each
+
+
+def turned_heads(
+    shape: Shape, each: Tensor, cos: Tensor, sin: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys (both turned to their positions) and values of `all_heads`."""
     turning, values = each.split([shape.heads + shape.key_heads, shape.key_heads], dim=-2)
     queries, keys = rotated(turning, cos, sin).split([shape.heads, shape.key_heads], dim=-2)
     return queries, keys, values
+
+
+def turned(shape: Shape, attend: Attend) -> Mix:
+    """Mixing that turns, then attends."""
+    return lambda layer, each, cos, sin: attend(layer, *turned_heads(shape, each, cos, sin))
 
 
 def fed_forward(shape: Shape, layer: Layer, x: Tensor, seen: Tensor) -> Tensor:
@@ -136,28 +153,6 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None)
         enable_gqa=queries.shape[2] != keys.shape[2],
     )
     return seen.transpose(1, 2).flatten(2)
-
-
-def in_blocks(shapes: Sequence[tuple[int, int]]) -> Attend:
-    """Attention within the rows of each block of (..., n) tokens laid out as `Packed` tells."""
-    sizes = [rows * width for rows, width in shapes]
-
-    def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        tail = queries.shape[-3] - sum(sizes)
-        blocks = [t.split([*sizes, tail], dim=-3) for t in (queries, keys, values)]
-        found = [
-            _of_block([each[i] for each in blocks], width) for i, (_, width) in enumerate(shapes)
-        ]
-        nothing = found[0].new_zeros(*found[0].shape[:-2], tail, found[0].shape[-1])
-        return torch.cat([*found, nothing], dim=-2)
-
-    return attend
-
-
-def _of_block(block: Sequence[Tensor], width: int) -> Tensor:
-    """Queries, keys, values (..., rows x width, heads, d) -> (..., rows x width, heads x d)."""
-    queries, keys, values = (t.reshape(-1, width, *t.shape[-2:]) for t in block)
-    return attended(queries, keys, values, None).reshape(*block[0].shape[:-2], -1)
 
 
 def _rows(x: Tensor, places: Tensor) -> Tensor:

@@ -46,19 +46,20 @@ class _Rotated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         ctx.save_for_backward(cos, sin)
-        return _turned(x, cos, sin, 1)
+        return turned_by(x, cos, sin, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         cos, sin = ctx.saved_tensors
-        return _turned(grad, cos, sin, -1), None, None
+        return turned_by(grad, cos, sin, -1), None, None
 
 
-def _turned(x: Tensor, cos: Tensor, sin: Tensor, way: int) -> Tensor:
-    """Each pair (i, i + half) of a head turned by its angle, or back."""
+def turned_by(x: Tensor, cos: Tensor, sin: Tensor, way: int, out: Tensor | None = None) -> Tensor:
+    """Each pair (i, i + half) of a head turned by its angle (way 1), or back (-1). No gradient."""
     first, second = x.chunk(2, dim=-1)
-    out = torch.empty_like(x, memory_format=torch.contiguous_format)
+    if out is None:
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
     into_first, into_second = out.chunk(2, dim=-1)
     torch.mul(first, cos, out=into_first).addcmul_(second, sin, value=-way)
     torch.mul(second, cos, out=into_second).addcmul_(first, sin, value=way)

@@ -13,11 +13,14 @@ from typing import Final
 from pbb.models.registry import resolve as resolve_base
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study, dump_study, load_study, study_data
+from study.damage import damage
+from study.disk import disk_full, is_full
 from study.extension import HOW_IT_RUNS, READ_BY_ANALYSIS, changed_keys, refusal
 from study.files import remove_leftovers, write_text
 from study.plan import Resolve
 from study.processes import ProcessName
 from study.provenance import note_edit
+from study.store import STAGES
 
 STUDY_FILE: Final = "study.yaml"
 LOCK_FILE: Final = ".lock"
@@ -36,6 +39,16 @@ class StudyFolder:
     @property
     def study(self) -> Path:
         return self.path / STUDY_FILE
+
+    @property
+    def lock(self) -> Path:
+        """Held by the launch at work."""
+        return self.path / LOCK_FILE
+
+    @property
+    def stages(self) -> Path:
+        """Folder of the stages that studies of one root share; beside the studies."""
+        return self.path.parent / STAGES
 
     @property
     def manifest(self) -> Path:
@@ -82,14 +95,18 @@ def held_folder(root: Path, study: Study, resolve: Resolve = resolve_base) -> It
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             _refuse_foreign(folder)
-            held.enter_context(_lock(folder.path / LOCK_FILE))
+            if wrong := damage(folder):
+                raise FolderError(wrong)
+            held.enter_context(_lock(folder.lock))
             _take_over(folder, study, resolve)
             _remove_leftovers(folder)
             if not folder.study.exists():
                 write_text(folder.study, dump_study(study))
         except OSError as error:
+            if is_full(error):
+                raise disk_full(root, error) from error
             raise FolderError(
-                f"{folder.path}: {error.strerror} ({error.filename}); choose another --root"
+                f"{error.filename or folder.path}: {error.strerror}; choose another --root"
             ) from error
         yield folder
 

@@ -26,7 +26,7 @@ Check = Callable[[Rows], pl.DataFrame]
 def blame(source: Path, error: BadInput, check: Check) -> BadInput:
     """The same error, or a better one: naming the first file that is refused by itself, else two
     that hold the same items."""
-    if not source.is_dir() or isinstance(error, NewerSchema):
+    if not (source / "items").is_dir() or isinstance(error, NewerSchema):
         return error
     try:
         counts = list(_counted(source / "items", check))
@@ -52,7 +52,7 @@ def _counted(folder: Path, check: Check) -> Iterator[pl.DataFrame]:
 
 
 def _is_empty(rows: Rows) -> bool:
-    return rows.frame.select(pl.len()).collect().item() == 0
+    return int(rows.frame.select(pl.len()).collect().item()) == 0
 
 
 def _read_whole(rows: Rows) -> None:

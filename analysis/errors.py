@@ -10,7 +10,6 @@ from typing import Final
 import polars as pl
 import yaml
 
-
 UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What reading a table may raise; on a damaged file Polars may panic, which is no PolarsError."""
 
@@ -31,6 +30,8 @@ def first_line(error: BaseException) -> str:
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
     """Whatever is wrong with a file is told as BadInput: what others wrote may hold anything."""
+    if file.is_dir():
+        raise BadInput(f"{file}: is a folder where a file should be; move it away")
     try:
         yield
     except BadInput:

@@ -81,6 +81,14 @@ def current_files(folder: Path) -> list[Path]:
     return [file for file in files if file.name not in gone]
 
 
+def trials_in(folder: Path) -> set[str]:
+    """Trials whose rows an `items/` folder has. Raises BadInput."""
+    files = current_files(folder)
+    parts = parts_of(files)
+    within = {trial for file in parts for trial in read_part(file).trials}
+    return within | {file.stem for file in files if file not in parts}
+
+
 def parts_of(files: Iterable[Path]) -> list[Path]:
     """Those that have a part's name."""
     return [file for file in files if PART_NAME.fullmatch(file.name)]

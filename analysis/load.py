@@ -98,9 +98,9 @@ def blamed(source: Path, error: Exception) -> BadInput:
 
     error: BadInput, or one of UNREADABLE. Every file is read anew, alone, and all of it.
     """
-    told = error
-    if not isinstance(error, BadInput):
-        told = BadInput(f"{source}: item rows cannot be read ({first_line(error)})")
+    if isinstance(error, BadInput):
+        return blame(source, error, checked_counts)
+    told = BadInput(f"{source}: item rows cannot be read ({first_line(error)})")
     return blame(source, told, checked_counts)
 
 

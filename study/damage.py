@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def damage(folder: StudyFolder) -> str | None:
-    """The first thing that is wrong, and the way out; null where a launch can go on.
+    """The first thing that is wrong, and the way out; null where nothing is.
 
     Item rows are looked at by those who read them: there may be millions.
     """
-    return _other_kind(folder) or _read_only(folder) or _torn(folder)
+    return _other_kind(folder) or _torn(folder)
 
 
 def _other_kind(folder: StudyFolder) -> str | None:
@@ -33,7 +33,8 @@ def _other_kind(folder: StudyFolder) -> str | None:
     return None
 
 
-def _read_only(folder: StudyFolder) -> str | None:
+def read_only(folder: StudyFolder) -> str | None:
+    """What a launch could not write, and the way out; null where it can."""
     for path in (folder.path, folder.items, folder.stages):
         if path.exists() and not os.access(path, os.W_OK | os.X_OK):
             return f"{path}: may not be written; allow it or choose another --root"

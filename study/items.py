@@ -136,7 +136,9 @@ class ItemFiles:
         try:
             return pl.scan_parquet(file, glob=False).slice(first, counts[trial]).collect()
         except UNREADABLE as error:
-            raise BadInput(f"{file}: cannot be read ({first_line(error)}); move it {WAY_OUT}") from error
+            raise BadInput(
+                f"{file}: cannot be read ({first_line(error)}); move it {WAY_OUT}"
+            ) from error
 
     def _file(self, trial: str) -> Path:
         return self._folder / file_name(trial)

@@ -6,7 +6,7 @@ only when there is something to explain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,10 @@ def blame(source: Path, error: BadInput, check: Check) -> BadInput:
     if not (source / "items").is_dir() or isinstance(error, NewerSchema):
         return error
     try:
-        counts = list(_counted(source / "items", check))
+        files = current_files(source / "items")
+        counts = [keys for file in files if (keys := _counted(file, check)) is not None]
+        for file in files:
+            _read_whole(scan_file(file))
     except NewerSchema as own:
         return own
     except BadInput as own:
@@ -40,15 +43,12 @@ def blame(source: Path, error: BadInput, check: Check) -> BadInput:
     return BadInput(f"{error}. They stand in {' and '.join(twice)}: move both {WAY_OUT}")
 
 
-def _counted(folder: Path, check: Check) -> Iterator[pl.DataFrame]:
-    """KEYS and file of the rows of each file. Raises BadInput for the first that is refused."""
-    for file in current_files(folder):
-        rows = scan_file(file)
-        if _is_empty(rows):
-            continue
-        counts = check(rows)
-        _read_whole(rows)
-        yield counts.select(KEYS).with_columns(file=pl.lit(file.name))
+def _counted(file: Path, check: Check) -> pl.DataFrame | None:
+    """KEYS and file of its rows, null where there are none. Raises BadInput where it is refused."""
+    rows = scan_file(file)
+    if _is_empty(rows):
+        return None
+    return check(rows).select(KEYS).with_columns(file=pl.lit(file.name))
 
 
 def _is_empty(rows: Rows) -> bool:

@@ -75,16 +75,23 @@ def _wrong(files: StudyFolder, rows: Iterable[Row]) -> list[str]:
 def _item_rows(files: StudyFolder, rows: Iterable[Row]) -> str | None:
     ended = {row["trial"] for row in rows if row["status"] == Status.OK.value}
     try:
+        before = _names(files)
         try:
             check_rows(files.path)
-        except BadInput:  # a launch may just have put files into parts
-            check_rows(files.path)
+        except BadInput:
+            if _names(files) == before:
+                raise
+            check_rows(files.path)  # a launch has just put files into parts
         missing = ended - trials_in(files.items)
     except BadInput as error:
         return str(error)
     if not missing:
         return None
     return f"item rows of {len(missing)} ended trials are missing; launch again to collect them"
+
+
+def _names(files: StudyFolder) -> set[str]:
+    return {path.name for path in files.items.glob("*.parquet")}
 
 
 def _line(what: str, counts: Counter[str]) -> str:

@@ -14,8 +14,8 @@ from typing import Final, NoReturn
 import polars as pl
 
 from analysis.curves import COMPARISON, TREATMENT
-from analysis.errors import BadInput, first_line
-from analysis.sources import UNREADABLE, Rows
+from analysis.errors import UNREADABLE, BadInput, first_line
+from analysis.sources import Rows
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS
 
 KEYS: Final = (

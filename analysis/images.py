@@ -17,6 +17,7 @@ from analysis.figures.forest import draw_forest, in_order
 from analysis.figures.influence import draw_influence
 from analysis.figures.response import draw_dose_response
 from analysis.figures.scaling import draw_scaling
+from analysis.report import unwritable
 from analysis.results import Analysis, analyse
 
 MOST: Final = 40
@@ -50,7 +51,7 @@ def write_images(source: Path, kind: ImageKind, out: Path | None = None) -> tupl
             figures, paths, format=kind, width=WIDTH, height=heights, scale=SCALE
         )
     except OSError as error:
-        raise BadInput(f"{folder} cannot be written ({error}); name another folder") from error
+        raise unwritable(folder, error) from error
     except (ImportError, RuntimeError, ValueError) as error:
         raise BadInput(
             "images are drawn by kaleido in a browser: install the extra (pip install "

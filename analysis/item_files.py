@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from analysis.errors import BadInput, reading
-from pbb.records import REPLACES_KEY, TRIALS_KEY
+from pbb.records import REPLACES_KEY, REQUIRED_COLUMNS, TRIALS_KEY
 
 PART_NAME: Final = re.compile(r"part-[0-9a-f]{16}\.parquet")
 
@@ -33,16 +33,16 @@ class Part:
 def read_part(file: Path) -> Part:
     """What a part says of itself; nothing where it says nothing. Raises BadInput."""
     with reading(file):
-        try:
-            metadata = pl.read_parquet_metadata(file)
-        except pl.exceptions.PanicException as error:
-            raise BadInput(f"{file}: not a readable Parquet file") from error
+        metadata = pl.read_parquet_metadata(file)
         trials = _parsed(file, metadata.get(TRIALS_KEY, "{}"))
         replaces = _parsed(file, metadata.get(REPLACES_KEY, "[]"))
         counts = isinstance(trials, dict) and all(type(n) is int for n in trials.values())
         names = isinstance(replaces, list) and all(isinstance(name, str) for name in replaces)
         if not (counts and names):
             raise BadInput(f"{file}: {TRIALS_KEY} or {REPLACES_KEY} is not what a launch writes")
+        missing = [name for name in REQUIRED_COLUMNS if name not in pl.read_parquet_schema(file)]
+        if missing:
+            raise BadInput(f"{file}: lacks the column(s) {', '.join(missing)}")
         rows = pl.scan_parquet(file, glob=False).select(pl.len()).collect().item()
         if trials and (min(trials.values()) <= 0 or sum(trials.values()) != rows):
             raise BadInput(f"{file}: holds {rows} rows, which is not what its {TRIALS_KEY} tells")
@@ -73,10 +73,20 @@ def current_files(folder: Path) -> list[Path]:
 
     A name that begins with a dot is that of a file under way.
     """
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder}: is a file, where item rows have a folder; move it away")
     files = sorted(file for file in folder.glob("*.parquet") if not file.name.startswith("."))
     parts = {file.name: read_part(file) for file in parts_of(files)}
     gone = replaced(parts)
     return [file for file in files if file.name not in gone]
+
+
+def trials_in(folder: Path) -> set[str]:
+    """Trials whose rows an `items/` folder has. Raises BadInput."""
+    files = current_files(folder)
+    parts = parts_of(files)
+    within = {trial for file in parts for trial in read_part(file).trials}
+    return within | {file.stem for file in files if file not in parts}
 
 
 def parts_of(files: Iterable[Path]) -> list[Path]:

@@ -14,7 +14,9 @@ from typing import Final
 import polars as pl
 
 from analysis.counts import count, mean_scores
+from analysis.damage import blame
 from analysis.errors import BadInput as BadInput
+from analysis.errors import first_line
 from analysis.joint import TOLD, joint_counts
 from analysis.run_rules import ASKED, check_runs, check_words, distinct_runs
 from analysis.sources import Rows, scan_rows
@@ -70,16 +72,36 @@ def load(source: Path) -> Evidence:
     value of the wrong type or an unknown word, repeats a row, contradicts itself about a run, or
     was written under a newer schema.
     """
-    rows = scan_rows(source)
-    history = count(rows)
-    check_words(history, source)
+    try:
+        rows = scan_rows(source)
+        history = checked_counts(rows)
+    except BadInput as error:
+        raise blamed(source, error) from error
     runs = distinct_runs(history)
-    check_runs(runs, source)
-    _check_steps(history, source)
     scores = at_last_step(mean_scores(rows, history).lazy(), history).collect()
     recited = joint_counts(rows, history).lazy().with_columns(measure=pl.lit(TOLD))
     joint = at_last_step(recited, history).drop("measure").collect()
     return Evidence(at_last_step(_items(rows, runs), history), history, scores, joint)
+
+
+def checked_counts(rows: Rows) -> pl.DataFrame:
+    """`counts.count`, and what it tells checked. Raises BadInput."""
+    history = count(rows)
+    check_words(history, rows.source)
+    check_runs(distinct_runs(history), rows.source)
+    _check_steps(history, rows.source)
+    return history
+
+
+def blamed(source: Path, error: Exception) -> BadInput:
+    """What reading the source raised, naming the files of a study folder that are at fault.
+
+    error: BadInput, or one of UNREADABLE. Every file is read anew, alone, and all of it.
+    """
+    if isinstance(error, BadInput):
+        return blame(source, error, checked_counts)
+    told = BadInput(f"{source}: item rows cannot be read ({first_line(error)})")
+    return blame(source, told, checked_counts)
 
 
 def load_items(source: Path) -> pl.LazyFrame:

@@ -4,16 +4,19 @@ the page's own policy lets no script run but the two that it was written with.""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import polars as pl
 
 from analysis.costs import read_costs
-from analysis.errors import BadInput
+from analysis.errors import UNREADABLE, BadInput
 from analysis.learning import loss_by_step
+from analysis.load import blamed
 from analysis.nuisances import read_choices
 from analysis.page.render import Beside, render
 from analysis.results import Analysis, analyse, rates_frame
@@ -43,7 +46,10 @@ def write_report(source: Path, out: Path | None = None) -> ReportPaths:
     rates = rates_frame(analysis.results)
     losses = loss_by_step(source) if source.is_dir() else None
     beside = Beside(read_costs(source), losses, read_choices(source))
-    page = render(analysis, beside, title=_title(analysis, source))
+    try:
+        page = render(analysis, beside, title=_title(analysis, source))
+    except UNREADABLE as error:  # texts are read for the page alone
+        raise blamed(source, error) from error
     paths = ReportPaths(
         folder / "report.html",
         folder / "exchange_rates.parquet",
@@ -52,12 +58,28 @@ def write_report(source: Path, out: Path | None = None) -> ReportPaths:
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(paths.html, lambda file: file.write_text(page, encoding="utf-8", errors="replace"))
-        _replace(paths.rates_parquet, rates.write_parquet)
-        _replace(paths.rates_csv, rates.write_csv)
+        _replace(paths.html, page.encode("utf-8", "replace"))
+        _replace(paths.rates_parquet, _parquet(rates))
+        _replace(paths.rates_csv, rates.write_csv().encode())
     except OSError as error:
-        raise BadInput(f"{folder} cannot be written ({error}); name another folder") from error
+        raise unwritable(folder, error) from error
     return paths
+
+
+def unwritable(folder: Path, error: OSError) -> BadInput:
+    """What a folder's refusal to be written means to a user."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BadInput(
+            f"{folder}: the disk is full ({error.strerror}); make room and report again: all that "
+            "is finished is kept"
+        )
+    return BadInput(f"{folder}: cannot be written ({error.strerror}); name another folder by --out")
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def _title(analysis: Analysis, source: Path) -> str:
@@ -65,13 +87,13 @@ def _title(analysis: Analysis, source: Path) -> str:
     return ", ".join(names) if len(names) <= 3 else source.stem
 
 
-def _replace(target: Path, write: Callable[[Path], Any]) -> None:
+def _replace(target: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        write(temporary)
+        temporary.write_bytes(content)
         temporary.chmod(0o644)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())

@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from analysis.errors import BadInput, first_line
+from analysis.errors import UNREADABLE, BadInput, NewerSchema, first_line
 from analysis.item_files import current_files
 from pbb.config import DECLARED_ARMS
 from pbb.records import ITEM_SCHEMA, REQUIRED_COLUMNS, SCHEMA_KEY, SCHEMA_VERSION
@@ -30,9 +30,6 @@ ARROW_SCHEMA: Final = "ARROW:schema"
 
 MOST_DIGITS: Final = 9
 """Of a schema version; Python refuses to read thousands."""
-
-UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
-"""What reading may raise; on a damaged file Polars may panic, which is no PolarsError."""
 
 Schema = tuple[tuple[str, pl.DataType], ...]
 
@@ -84,6 +81,12 @@ def scan_rows(source: Path) -> Rows:
     return Rows(source, frame, tuple(frame.collect_schema().names()))
 
 
+def scan_file(file: Path) -> Rows:
+    """One of the files of `items/`, alone. Raises BadInput as `scan_rows` does."""
+    frame = _scan_parquet([file])
+    return Rows(file, frame, tuple(frame.collect_schema().names()))
+
+
 def _scan_parquet(files: Sequence[Path]) -> pl.LazyFrame:
     """All files as one scan for every schema they have; a study folder has one or two."""
     alike: dict[Schema, list[Path]] = {}
@@ -122,7 +125,7 @@ def _check_version(file: Path, version: str) -> None:
     if not version.isdecimal() or len(version) > MOST_DIGITS:
         raise BadInput(f"{file}: {SCHEMA_KEY}={version[:40]!r} is no version number")
     if int(version) > SCHEMA_VERSION:
-        raise BadInput(
+        raise NewerSchema(
             f"{file} has schema version {version}, newer than the {SCHEMA_VERSION} that this "
             "version reads; upgrade pbb"
         )

@@ -92,7 +92,7 @@ def read_lengths(source: Path) -> pl.DataFrame | None:
         sound = pl.col("tokens").is_finite() & (pl.col("tokens") > 0)
         wrong = lengths.filter(~sound.fill_null(False))["tokens"]
     if len(wrong):
-        raise BadInput(f"{file}: tokens={wrong[0]} is no length; delete the file and launch again")
+        raise BadInput(f"{file}: tokens={wrong[0]} is no length; move the file away")
     return lengths
 
 

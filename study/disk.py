@@ -37,7 +37,13 @@ def told_if_full(root: Path) -> Iterator[None]:
     except Exception as error:
         if not is_full(error) or isinstance(error, StudyError):
             raise
-        raise DiskFull(
-            f"{root}: the disk is full ({error}); make room and launch again: all that is finished "
-            "is kept"
-        ) from error
+        raise disk_full(root, error) from error
+
+
+def disk_full(place: Path, error: BaseException, again: str = "launch") -> DiskFull:
+    """What is said of it. again: the command that goes on once there is room."""
+    why = (error.strerror if isinstance(error, OSError) else None) or os.strerror(errno.ENOSPC)
+    return DiskFull(
+        f"{place}: the disk is full ({why}); make room and {again} again: all that is finished is "
+        "kept"
+    )

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 from pydantic import TypeAdapter
 
-from analysis.errors import BadInput, first_line
+from analysis.checks import check_folder
+from analysis.errors import reading
 from analysis.item_files import current_files
+from analysis.load import blamed
+from analysis.sources import scan_rows
 from pbb.config import Recipe, RlRecipe, RlStage, Source, TrainingStage
 from search_spaces.study_file import load_study
+from study.disk import disk_full, is_full
+from study.files import TEMPORARY
 from study.folder import StudyFolder
 from study.places import Place, at_hand
 from study.store import STAGE_FILE, Store
@@ -26,13 +33,14 @@ _TRAINED: Final[TypeAdapter[TrainingStage]] = TypeAdapter(TrainingStage)
 
 
 class ExportError(ValueError):
-    """The folder holds no study, or the destination is taken."""
+    """The folder holds no study, or it cannot be copied, or the destination is taken."""
 
 
 def export(folder: Place, out: Path) -> Path:
     """Copy a study and the stages it used to `out`, a root that `launch --root` can go on from.
 
-    Returns the study's new folder, `out/<name>`. Raises ExportError, StudyError.
+    `out` is made beside and gets its name when all of it is there. Returns the study's new folder,
+    `out/<name>`. Raises ExportError, StudyError, and BadInput where a report would refuse.
     """
     store, path = at_hand(folder)
     source = StudyFolder(path.absolute())
@@ -42,24 +50,50 @@ def export(folder: Place, out: Path) -> Path:
         raise ExportError(f"{out}: is not empty; name a new folder, so that nothing is overwritten")
     if out.resolve().is_relative_to(path.resolve()):
         raise ExportError(f"{out}: lies within the study folder; name one outside it")
-    copied = out / load_study(source.study).name
-    shutil.copytree(source.path, copied, ignore=shutil.ignore_patterns(".*"))
-    _items_csv(copied)
-    _stages(read_trials(source.trials), store, Store(out))
-    return copied
+    name = load_study(source.study).name
+    check_folder(source.path)
+    with _made_beside(out) as made:
+        _study(source, made / name)
+        _stages(read_trials(source.trials), store, Store(made))
+    return out / name
 
 
-def _items_csv(folder: Path) -> None:
+@contextmanager
+def _made_beside(out: Path) -> Iterator[Path]:
+    """A new folder that becomes `out`, or is removed."""
+    out = out.absolute()
+    made = out.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     try:
-        files = current_files(folder / "items")
-        if not files:
-            return
-        pl.scan_parquet(files, glob=False).sink_csv(folder / ITEMS_CSV)
-    except (BadInput, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise ExportError(
-            f"{folder / 'items'}: item rows cannot be read ({first_line(error)}); "
-            "`report` says more"
-        ) from error
+        made.mkdir(parents=True)
+        yield made
+        made.replace(out)
+    except OSError as error:
+        if is_full(error):
+            raise disk_full(out, error, "export") from error
+        raise ExportError(f"{out}: {_why(error)}; nothing was exported") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _why(error: OSError) -> str:
+    """The first of what `shutil` lists, or what the system says."""
+    if isinstance(error, shutil.Error):
+        source, _, why = error.args[0][0]
+        return f"{source} cannot be copied ({why})"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def _study(source: StudyFolder, copied: Path) -> None:
+    shutil.copytree(source.path, copied, ignore=shutil.ignore_patterns(".*"))
+    if not current_files(copied / "items"):
+        return
+    try:
+        with (copied / ITEMS_CSV).open("wb") as file:
+            scan_rows(copied).frame.sink_csv(file)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        if is_full(error):
+            raise disk_full(copied, error, "export") from error
+        raise blamed(source.path, error) from error
 
 
 def _stages(trials: Iterable[Row], store: Store, exported: Store) -> None:
@@ -68,11 +102,14 @@ def _stages(trials: Iterable[Row], store: Store, exported: Store) -> None:
     for fingerprint in sorted(used):
         if not store.has(fingerprint):
             continue
-        target = exported.path(fingerprint)
-        shutil.copytree(store.fetched(fingerprint), target)
-        description = json.loads((target / STAGE_FILE).read_text("utf-8"))
-        if description["stage"]["kind"] != "evaluate":
-            (target / CARD).write_text(model_card(description), "utf-8")
+        source, target = store.fetched(fingerprint), exported.path(fingerprint)
+        shutil.copytree(source, target)
+        with reading(source / STAGE_FILE):
+            description = json.loads((target / STAGE_FILE).read_text("utf-8"))
+            trained = description["stage"]["kind"] != "evaluate"
+            card = model_card(description) if trained else ""
+        if trained:
+            (target / CARD).write_text(card, "utf-8")
 
 
 _CARD_TEXT: Final = """---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,14 +14,19 @@ from typing import Final
 from pbb.models.registry import resolve as resolve_base
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study, dump_study, load_study, study_data
+from study.damage import damage, read_only
+from study.disk import disk_full, is_full
 from study.extension import HOW_IT_RUNS, READ_BY_ANALYSIS, changed_keys, refusal
 from study.files import remove_leftovers, write_text
 from study.plan import Resolve
 from study.processes import ProcessName
 from study.provenance import note_edit
+from study.store import STAGES
 
 STUDY_FILE: Final = "study.yaml"
 LOCK_FILE: Final = ".lock"
+MARK: Final = "# A launch wrote this; edit your own study file. SHA-256 of the lines above: "
+"""Ends the study file of a folder, so that `status` can tell who wrote it."""
 
 
 class FolderError(StudyError):
@@ -36,6 +42,16 @@ class StudyFolder:
     @property
     def study(self) -> Path:
         return self.path / STUDY_FILE
+
+    @property
+    def lock(self) -> Path:
+        """Held by the launch at work."""
+        return self.path / LOCK_FILE
+
+    @property
+    def stages(self) -> Path:
+        """Folder of the stages that studies of one root share; beside the studies."""
+        return self.path.parent / STAGES
 
     @property
     def manifest(self) -> Path:
@@ -82,14 +98,18 @@ def held_folder(root: Path, study: Study, resolve: Resolve = resolve_base) -> It
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             _refuse_foreign(folder)
-            held.enter_context(_lock(folder.path / LOCK_FILE))
+            if wrong := damage(folder) or read_only(folder):
+                raise FolderError(wrong)
+            held.enter_context(_lock(folder.lock))
             _take_over(folder, study, resolve)
             _remove_leftovers(folder)
             if not folder.study.exists():
-                write_text(folder.study, dump_study(study))
+                write_text(folder.study, _as_launched(study))
         except OSError as error:
+            if is_full(error):
+                raise disk_full(root, error) from error
             raise FolderError(
-                f"{folder.path}: {error.strerror} ({error.filename}); choose another --root"
+                f"{error.filename or folder.path}: {error.strerror}; choose another --root"
             ) from error
         yield folder
 
@@ -123,14 +143,35 @@ def _take_over(folder: StudyFolder, study: Study, resolve: Resolve) -> None:
         raise FolderError(
             f"{folder.path}: was made by another study file, whose runs are not all runs of this "
             f"one ({differences}); undo that, rename the study, or choose another --root. Stages "
-            "that two studies under one root share are not run again"
+            f"that two studies under one root share are not run again{_by_hand(folder)}"
         )
     edited = {key: study_data(before).get(key) for key in changed if key not in HOW_IT_RUNS}
     if edited:  # noted first: a change may be noted and not made, never made and not noted
         note_edit(folder.manifest, edited)
     if edited.keys() - READ_BY_ANALYSIS:
         folder.documents.unlink(missing_ok=True)  # there are more to measure
-    write_text(folder.study, dump_study(study))
+    write_text(folder.study, _as_launched(study))
+
+
+def _as_launched(study: Study) -> str:
+    text = dump_study(study)
+    return f"{text}{MARK}{_digest(text)}\n"
+
+
+def is_edited_by_hand(file: Path) -> bool:
+    """Whether the study file of a folder is no longer what a launch wrote, as far as it says."""
+    text, mark, digest = file.read_text("utf-8", "replace").rpartition(MARK)
+    return bool(mark) and digest.strip() != _digest(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _by_hand(folder: StudyFolder) -> str:
+    if not is_edited_by_hand(folder.study):
+        return ""
+    return f". {folder.study} was edited by hand since its launch, which may be the difference"
 
 
 def _remove_leftovers(folder: StudyFolder) -> None:

@@ -15,10 +15,12 @@ from typing import Final
 
 import polars as pl
 
-from analysis.errors import BadInput
-from analysis.item_files import Part, file_name, parts_of, read_part, replaced
+from analysis.damage import WAY_OUT
+from analysis.errors import UNREADABLE, BadInput, first_line
+from analysis.item_files import PART_NAME, Part, file_name, parts_of, read_part, replaced
 from pbb.records import ITEM_SCHEMA, REPLACES_KEY, SCHEMA_KEY, SCHEMA_VERSION, TRIALS_KEY
 from study.files import is_parquet, write_parquet
+from study.store import FINGERPRINT
 
 MANY_FILES: Final = 256
 """Up to so many trials have a file each."""
@@ -28,12 +30,17 @@ PART_TRIALS: Final = 4096
 
 
 class ItemFiles:
-    """Item rows in `folder`, by trial. One process at a time may write; see `held_folder`."""
+    """Item rows in `folder`, by trial. One process at a time may write; see `held_folder`.
+
+    A part that is damaged is set aside, and its trials are missing. Raises BadInput for a file that
+    no launch has written, and later for a part whose rows are needed and cannot be read.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parts: dict[str, Part] = {}
         self._part_of: dict[str, str] = {}
+        _refuse_strays(folder)
         for file in parts_of(sorted(folder.glob("*.parquet"))):
             try:
                 self._know(file.name, read_part(file))
@@ -82,9 +89,10 @@ class ItemFiles:
         held = 0
         for trial in trials:
             file = self._file(trial)
-            if not _is_of_this_schema(file):
+            rows = _rows_of_this_schema(file)
+            if rows is None:
                 continue
-            group[trial] = pl.read_parquet(file)
+            group[trial] = rows
             held += file.stat().st_size
             if held >= PART_BYTES or len(group) == PART_TRIALS:
                 yield group
@@ -124,7 +132,13 @@ class ItemFiles:
         counts = self._parts[name].trials
         before = list(counts).index(trial)
         first = sum(list(counts.values())[:before])
-        return pl.scan_parquet(self._folder / name).slice(first, counts[trial]).collect()
+        file = self._folder / name
+        try:
+            return pl.scan_parquet(file, glob=False).slice(first, counts[trial]).collect()
+        except UNREADABLE as error:
+            raise BadInput(
+                f"{file}: cannot be read ({first_line(error)}); move it {WAY_OUT}"
+            ) from error
 
     def _file(self, trial: str) -> Path:
         return self._folder / file_name(trial)
@@ -136,9 +150,19 @@ def _owners(parts: Mapping[str, Part]) -> dict[str, str]:
     return {t: name for name, part in parts.items() if name not in former for t in part.trials}
 
 
-def _is_of_this_schema(file: Path) -> bool:
+def _refuse_strays(folder: Path) -> None:
+    """A copy or a renamed file would be counted beside the rows that it doubles."""
+    for file in sorted(folder.glob("*.parquet")):
+        known = PART_NAME.fullmatch(file.name) or FINGERPRINT.fullmatch(file.stem)
+        if not known and not file.name.startswith("."):
+            raise BadInput(f"{file}: no launch writes a file of this name; move it {WAY_OUT}")
+
+
+def _rows_of_this_schema(file: Path) -> pl.DataFrame | None:
+    """Null for a file of another schema, and for one that cannot be read: both stay."""
     try:
         version = pl.read_parquet_metadata(file).get(SCHEMA_KEY)
-        return version == str(SCHEMA_VERSION) and pl.read_parquet_schema(file) == ITEM_SCHEMA
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
-        return False
+        rows = pl.read_parquet(file, glob=False)
+    except UNREADABLE:
+        return None
+    return rows if version == str(SCHEMA_VERSION) and rows.schema == ITEM_SCHEMA else None

@@ -6,24 +6,28 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from analysis.checks import check_rows
 from analysis.costs import read_costs
 from analysis.errors import BadInput
+from analysis.item_files import trials_in
 from analysis.sentences import device_time
 from pbb.models.registry import resolve as resolve_base
 from pbb.records import Status
 from search_spaces.errors import StudyError
 from search_spaces.study_file import load_study
-from study.folder import FolderError, StudyFolder
+from study.damage import damage
+from study.folder import FolderError, StudyFolder, is_edited_by_hand
 from study.places import Place, at_hand
 from study.plan import PlannedStage, Resolve, Trial, make_plan
 from study.store import Store
-from study.trials import kind_of, read_trials
+from study.trials import Row, kind_of, read_trials
 from study.tuned import read_chosen
 from study.tuning import tuning_progress
 
 
 def status(folder: Place, resolve: Resolve = resolve_base) -> str:
-    """Lines: trials by status, stages done and missing, device time, failures, shared stages.
+    """Lines: what is wrong with the folder, trials by status, stages done and missing, device time,
+    failures, shared stages.
 
     Raises StudyError where the folder is none of a study's.
     """
@@ -39,9 +43,11 @@ def status(folder: Place, resolve: Resolve = resolve_base) -> str:
         ).trials
     except StudyError:  # a base that is not at hand here: show what the rows say
         trials = ()
+    begun = {row["trial"] for row in rows}
     ended = Counter(row["status"] for row in rows)
-    ended["not begun"] += max(0, len(trials) - len(rows))
-    lines = [f"{study.name}: {study.question}", *tuning_progress(study, files)]
+    ended["not begun"] += sum(trial.id not in begun for trial in trials)
+    lines = [f"{study.name}: {study.question}", *_wrong(files, rows)]
+    lines += tuning_progress(study, files)
     lines.append(_line("trials", ended))
     if trials:
         stages = {s.fingerprint: s for trial in trials for s in trial.chain}
@@ -51,6 +57,41 @@ def status(folder: Place, resolve: Resolve = resolve_base) -> str:
     lines += _failures(rows)
     lines += _shared(trials, rows, store)
     return "\n".join(lines)
+
+
+def _wrong(files: StudyFolder, rows: Iterable[Row]) -> list[str]:
+    """What a report would refuse, and a study file that is not the one that was launched."""
+    found = []
+    if is_edited_by_hand(files.study):
+        found.append(
+            f"WRONG: {files.study} was edited by hand since its launch, so this may tell of "
+            "another study; undo that (launching your own study file says what differs)"
+        )
+    if wrong := damage(files) or _item_rows(files, rows):
+        found.append(f"WRONG: {wrong}")
+    return found
+
+
+def _item_rows(files: StudyFolder, rows: Iterable[Row]) -> str | None:
+    ended = {row["trial"] for row in rows if row["status"] == Status.OK.value}
+    try:
+        before = _names(files)
+        try:
+            check_rows(files.path)
+        except BadInput:
+            if _names(files) == before:
+                raise
+            check_rows(files.path)  # a launch has just put files into parts
+        missing = ended - trials_in(files.items)
+    except BadInput as error:
+        return str(error)
+    if not missing:
+        return None
+    return f"item rows of {len(missing)} ended trials are missing; launch again to collect them"
+
+
+def _names(files: StudyFolder) -> set[str]:
+    return {path.name for path in files.items.glob("*.parquet")}
 
 
 def _line(what: str, counts: Counter[str]) -> str:

@@ -35,6 +35,7 @@ CALM = [HealthCheck.too_slow, HealthCheck.data_too_large]
 QUICK_AND_WHOLE = pytest.mark.parametrize(
     "examples", [30, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
 )
+FIRST = "0" * 32
 ROWS = item_rows(World(programs=3, items=2, seeds=2, ns=(1, 4)))
 
 cells = st.one_of(
@@ -190,7 +191,7 @@ def changes(draw: st.DrawFn) -> dict[str, bytes]:
             changed["small/tuning.parquet"] = draw(files(_tuned(), "parquet"))
         elif which == "items":
             some = ROWS.filter(run=ROWS["run"][0])
-            changed["small/items/0000.parquet"] = draw(files(some, "parquet"))
+            changed[f"small/items/{FIRST}.parquet"] = draw(files(some, "parquet"))
         else:
             name = "stage.json" if which == "stage" else "done"
             changed[f"stages/{'0' * 32}/{name}"] = _json(draw)
@@ -202,6 +203,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with a study and one stage."""
     root = tmp_path_factory.mktemp("whole")
     folder = write_study(ROWS, root / "small")
+    for file in (folder / "items").iterdir():  # as a launch names them
+        file.rename(file.with_stem(file.stem.zfill(len(FIRST))))
     (folder / "study.yaml").write_text(STUDY_TEXT)
     _trials().write_parquet(folder / "trials.parquet")
     _tuned().write_parquet(folder / "tuning.parquet")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -83,11 +82,11 @@ def plan(
     """Show what a study would run, what is already there, and what it would cost."""
     from analysis.power import measured_pilot
     from pbb.models.registry import resolve
-    from study.cli_text import forecast_pairs, launching, out, show_pairs
+    from study.cli_text import forecast_pairs, launching, out, plan_json, show_pairs
     from study.folder import StudyFolder
     from study.forecast import forecast
     from study.places import at_hand, inside
-    from study.plan import check_corpora, evaluations, make_plan
+    from study.plan import check_corpora, make_plan
     from study.prices import this_machine
     from study.tuned import read_chosen
 
@@ -99,18 +98,7 @@ def plan(
     known = measured_pilot(at_hand(pilot)[1]) if pilot else None
     expected = forecast(planned, store.has, resolve, known, this_machine())
     if as_json:
-        trials = [
-            {
-                "id": trial.id,
-                "run": trial.run,
-                "factors": dict(trial.factors),
-                "stages": [stage.fingerprint for stage in trial.chain],
-                "cached": all(store.has(e.fingerprint) for e in evaluations(trial.chain)),
-            }
-            for trial in planned.trials
-        ]
-        name = planned.study.name
-        typer.echo(json.dumps({"study": name, "forecast": asdict(expected), "trials": trials}))
+        typer.echo(json.dumps(plan_json(planned, expected, store.has)))
         return
     show_pairs(f"{planned.study.name}: {planned.study.question}", forecast_pairs(expected))
     out.print(f"launch it: {shlex.join(launching(study, root, smoke, scale))}")

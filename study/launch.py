@@ -88,21 +88,35 @@ def launch(
         display(quiet) as shown,
     ):
         store.sweep()
-        corpora = [config.corpus for config in _configs(plan)]
-        begin = cache(lambda: write_manifest(folder.manifest, bases, corpora, backend))
-        if not (folder.manifest.exists() and folder.documents.exists()):  # new, or extended
-            begin()
-            write_lengths(folder.documents, _configs(plan))
+        begin = _described(folder, plan, bases, backend)
         store.push()
         means = _Means(store, bases, shown, backend, runner, begin)
-        tuned = tune(study, folder, means.search)
-        if tuned.failed:
-            return LaunchResult(
-                folder.path, 0, tuned.failed, len(tuned.run), 0, time.monotonic() - began_s
-            )
-        measured = make_plan(study, bases.__getitem__, tuned.chosen) if tuned.chosen else plan
-        collector = means.bring(measured, folder, store.root / SCRATCH / study.name)
-        store.sweep()  # after workers that died while others went on
+        return _brought(plan, folder, means, began_s)
+
+
+def _described(
+    folder: StudyFolder, plan: Plan, bases: Mapping[str, Base], backend: BackendName
+) -> Callable[[], None]:
+    """Write what a folder that is new, or extended, was made by; gives what writes, once, what
+    stages were run by."""
+    corpora = [config.corpus for config in _configs(plan)]
+    begin = cache(lambda: write_manifest(folder.manifest, bases, corpora, backend))
+    if not (folder.manifest.exists() and folder.documents.exists()):
+        begin()
+        write_lengths(folder.documents, _configs(plan))
+    return begin
+
+
+def _brought(plan: Plan, folder: StudyFolder, means: _Means, began_s: float) -> LaunchResult:
+    """Tune, then measure by what was chosen; not where tuning failed in part."""
+    study, store = plan.study, means.store
+    tuned = tune(study, folder, means.search)
+    if tuned.failed:
+        wall_s = time.monotonic() - began_s
+        return LaunchResult(folder.path, 0, tuned.failed, len(tuned.run), 0, wall_s)
+    measured = make_plan(study, means.bases.__getitem__, tuned.chosen) if tuned.chosen else plan
+    collector = means.bring(measured, folder, store.root / SCRATCH / study.name)
+    store.sweep()  # after workers that died while others went on
     collector.run |= tuned.run
     return _result(folder, collector, time.monotonic() - began_s)
 

@@ -60,7 +60,9 @@ SmokeOption = Annotated[bool, typer.Option("--smoke", help="Shrink by the study'
 ScaleOption = Annotated[
     str, typer.Option(help="nano, as written; smollm2 (one GPU) or cluster: larger bases instead.")
 ]
-AddressOption = Annotated[str | None, typer.Option(help="A Ray cluster that runs; auto: here.")]
+AddressOption = Annotated[
+    str | None, typer.Option(help="A running Ray cluster: host:port; auto: here.")
+]
 RUNS: Final = "runs"
 NANO: Final = "nano"  # the scale of studies as they are written
 
@@ -130,6 +132,8 @@ def launch(
         again = shlex.join([*launching(study, root, smoke, scale), *where])
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
+    if address and not result.used_backend:
+        err.print(f"nothing was missing, so no cluster was looked for at {address}")
     if chosen.tune is not None:
         show_pairs("nuisances chosen", chosen_values(chosen, StudyFolder(result.folder)))
     if chosen.search.design == "tpe":

@@ -93,11 +93,17 @@ class PoolActor:
         self._idle_s: dict[str, float] = defaultdict(float)
         self._given_s: dict[str, float] = {}
         """When each worker was given the cohort that it has in hand."""
-
+        self._asking = asyncio.Lock()
+        """Held while the store is asked, which answers one set of questions at a time."""
+        self._asked = 0
+        """Calls whose stages are not known yet."""
+        self._ask(chains)
         self._want(chains)
 
-    def _want(self, chains: Sequence[Chain]) -> None:
+    def _ask(self, chains: Sequence[Chain]) -> None:
         self._store.expect(stage.fingerprint for chain in chains for stage in chain)
+
+    def _want(self, chains: Sequence[Chain]) -> None:
         for chain in chains:
             self._pool.request(chain)
         if self._given_up is not None:
@@ -105,13 +111,29 @@ class PoolActor:
         self._hand_out()
 
     async def reach(self, chains: Sequence[Chain]) -> list[tuple[StageEnd, ...]]:
-        """Want the chains, and wait until each has ended."""
-        if not all(self._pool.has_ended(chain) for chain in chains):
-            self._want(chains)
+        """Want the chains, and wait until each has ended.
+
+        The store may be far away, so it is asked in a thread, and only of what is new.
+        """
+        if not all(self._pool.is_wanted(chain) for chain in chains):
+            await self._learn(chains)
+        self._want(chains)
         for chain in chains:
             for planned in evaluations(chain):
                 await self._end_of(planned.fingerprint)
         return [self._pool.ends(chain) for chain in chains]
+
+    async def _learn(self, chains: Sequence[Chain]) -> None:
+        """Want those that are new, after the store was asked."""
+        self._asked += 1
+        try:
+            async with self._asking:
+                new = [chain for chain in chains if not self._pool.is_wanted(chain)]
+                await asyncio.to_thread(self._ask, new)
+                self._want(new)
+        finally:
+            self._asked -= 1
+            self._hand_out()
 
     async def take(self, worker: str, node: str) -> Cohort:
         """Wait for the worker's next cohort; empty when there will be none.
@@ -173,7 +195,7 @@ class PoolActor:
 
     def _hand_out(self) -> None:
         """Cohorts to workers that wait, as long as there are both; at the end, word of the end."""
-        over = self._closed and self._pool.is_idle()
+        over = self._closed and not self._asked and self._pool.is_idle()
         while self._workers:
             worker, waiting = next(iter(self._workers.items()))
             cohort = () if waiting.done() else self._pool.take(worker)

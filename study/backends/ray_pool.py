@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbb.records import StageOutcome
 from search_spaces.settings import Resources
+from study.backends.ray_notes import HeadNotes, Notes
 from study.backends.work import WorkerTime
 from study.places import Place, open_store
 from study.plan import Chain, PlannedStage, evaluations
@@ -27,6 +28,9 @@ WAITING_AT_MOST: Final = 10_000
 """Calls that may wait in the pool at a time: all drivers and workers of a cluster."""
 LOOK_EVERY_S: Final = 5.0
 """How often idle workers see whether the machine of another one is gone."""
+CLOSED: Final = "closed"
+GIVEN_UP: Final = "given up"
+"""Names of notes."""
 
 Cohort = tuple[PlannedStage, ...]
 
@@ -43,12 +47,15 @@ def start_pool(
 
     It stands beside the launch: any other machine could be lost and leave the launch behind.
     wanted: the chains to begin with; the caller keeps the reference as long as the pool, since one
-    that dies is started again with the same arguments. Those who waited then ask it again, and
-    what was finished it finds in the store. last: nothing beyond these will be asked for.
+    that dies is started again with the same arguments. Those who waited then ask it again; what
+    was finished it finds in the store, and what it was told for good with Ray's head. last: nothing
+    beyond these will be asked for.
     """
-    here = ray.get_runtime_context().get_node_id()
+    here, name = ray.get_runtime_context().get_node_id(), pool_name(folder)
+    notes = HeadNotes(name)
+    notes.clear()  # of an earlier launch on this cluster
     actor = ray.remote(PoolActor).options(
-        name=pool_name(folder),
+        name=name,
         namespace=NAMESPACE,
         num_cpus=0,
         max_concurrency=WAITING_AT_MOST,
@@ -56,7 +63,7 @@ def start_pool(
         max_task_retries=-1,
         scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
     )
-    return actor.remote(root, resources, wanted, last)
+    return actor.remote(root, resources, notes, wanted, last)
 
 
 def find_pool(name: str) -> Any:
@@ -72,8 +79,14 @@ class PoolActor:
     """
 
     def __init__(
-        self, root: Place, resources: Resources, chains: Sequence[Chain] = (), last: bool = False
+        self,
+        root: Place,
+        resources: Resources,
+        notes: Notes,
+        chains: Sequence[Chain] = (),
+        last: bool = False,
     ) -> None:
+        """notes: what a process of this pool before this one was told for good."""
         self._store = open_store(root)
         self._pool = StagePool(
             self._store.outcome,
@@ -85,8 +98,9 @@ class PoolActor:
         """Those that wait for a cohort, the longest first."""
         self._waited_for: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
         """By the stage whose end a trial waits for."""
-        self._closed = last
-        self._given_up: str | None = None
+        self._notes = notes
+        self._closed = last or notes.read(CLOSED) is not None
+        self._given_up = notes.read(GIVEN_UP)
         self._node_of: dict[str, str] = {}
         self._looked_s = self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
@@ -184,12 +198,14 @@ class PoolActor:
 
     async def give_up(self, reason: str) -> None:
         """No worker is left: what has not ended fails, and so does what is asked for later."""
+        self._notes.write(GIVEN_UP, reason)
         self._given_up = reason
         self._pool.abandon(reason)
         self._hand_out()
 
     async def close(self) -> None:
         """No more stages will be asked for: let workers go when all have ended."""
+        self._notes.write(CLOSED, "")
         self._closed = True
         self._hand_out()
 

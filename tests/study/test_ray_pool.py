@@ -12,11 +12,13 @@ import pytest
 
 from pbb.records import StageOutcome, Status
 from search_spaces.settings import Resources
+from study.backends.ray_notes import HeadNotes, Notes
 from study.backends.ray_pool import PoolActor
 from study.backends.worker import load_runner, run_cohort
 from study.places import Place, open_store
 from study.plan import make_plan
 from study.remote import Stored
+from tests.study.kept import Kept
 from tests.study.object_stores import URL, InMemory
 from tests.study.studies import RUNNER, fake_base, small_study
 
@@ -30,9 +32,12 @@ def outcome(wall_s: float = 0.0) -> StageOutcome:
     return StageOutcome(status=Status.OK, wall_s=wall_s, load_s=0.0)
 
 
-def in_loop(root: Place, do: Callable[[PoolActor], Awaitable[Any]]) -> Any:
+def in_loop(
+    root: Place, do: Callable[[PoolActor], Awaitable[Any]], notes: Notes | None = None
+) -> Any:
     async def act() -> Any:
-        return await asyncio.wait_for(do(PoolActor(root, Resources())), timeout=60)
+        pool = PoolActor(root, Resources(), notes or Kept())
+        return await asyncio.wait_for(do(pool), timeout=60)
 
     return asyncio.run(act())
 
@@ -90,6 +95,30 @@ def test_what_nobody_is_left_to_run_ends(tmp_path: Path) -> None:
 
     for stages in in_loop(tmp_path, do):
         assert stages[-1].status is Status.FAILED and "no worker is left" in stages[-1].reason
+
+
+def test_a_pool_that_is_started_anew_knows_that_nobody_is_left(tmp_path: Path) -> None:
+    notes = Kept()
+    in_loop(tmp_path, lambda pool: pool.give_up("no worker is left"), notes)
+    (stages,) = in_loop(tmp_path, lambda pool: pool.reach(CHAINS[:1]), notes)
+    assert stages[-1].status is Status.FAILED and "no worker is left" in stages[-1].reason
+
+
+def test_a_pool_that_is_started_anew_lets_workers_go_when_it_was_closed(tmp_path: Path) -> None:
+    notes = Kept()
+    in_loop(tmp_path, lambda pool: pool.close(), notes)
+    assert in_loop(tmp_path, lambda pool: pool.take("w", "here"), notes) == ()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_rays_head_keeps_notes_of_a_pool_apart_from_others() -> None:
+    notes, others = HeadNotes("pool-1"), HeadNotes("pool-10")
+    notes.write("closed", "")
+    notes.write("given up", "why \N{SNOWMAN}")
+    others.write("closed", "")
+    assert (HeadNotes("pool-1").read("closed"), notes.read("given up")) == ("", "why \N{SNOWMAN}")
+    notes.clear()
+    assert (notes.read("closed"), notes.read("given up"), others.read("closed")) == (None, None, "")
 
 
 def test_a_workers_time_is_accounted_for(tmp_path: Path) -> None:

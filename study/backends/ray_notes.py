@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
 
@@ -25,7 +25,8 @@ class HeadNotes:
 
     def read(self, name: str) -> str | None:
         """See Notes."""
-        text = _internal_kv_get(name, namespace=self._pool)
+        # Ray's own type leaves out what it gives where there is no such key.
+        text = cast("bytes | None", _internal_kv_get(name, namespace=self._pool))
         return None if text is None else text.decode()
 
     def write(self, name: str, text: str) -> None:

@@ -99,6 +99,7 @@ def test_a_cluster_is_looked_for_where_something_is_missing(
     """Nobody listens there: the first launch fails, the last one tells that it did not look."""
     monkeypatch.setenv("RAY_ADDRESS", "the launch sets it")
     monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.shutdown", lambda: None)  # other tests' cluster may run
     how = {"quiet": True, "runner": RUNNER, "resolve": fake_base}
     with pytest.raises(StudyError, match=r"127\.0\.0\.1:1 .*--address"):
         launch(small_study(), tmp_path, "ray", address="127.0.0.1:1", **how)

@@ -67,16 +67,24 @@ class Engine:
         each has the bytes that it has alone. A cohort that cannot, for lack of memory above all, is
         halved.
         """
-        if self._side_by_side and fits([job.stage for job in jobs]):
-            model, encoder, load_s = self._base(jobs[0].stage)
+        several = self._side_by_side and len(jobs) > 1
+        training = self._side_by_side and fits([job.stage for job in jobs])
+        if not (training or (several and may_answer_together(jobs))):
+            yield from (self._alone(job) for job in jobs)
+            return
+        loading = ended(lambda: self._base(jobs[0].stage)[2], lambda: None)
+        if loading.status is not Status.OK:  # its time, like that of what goes well, is all jobs'
+            told = {**loading.model_dump(), "wall_s": loading.wall_s / len(jobs)}
+            yield from (StageOutcome.model_validate(told) for _ in jobs)
+            return
+        load_s = loading.load_s / len(jobs)
+        if training:
+            model, encoder, _ = self._base(jobs[0].stage)
             self._resident.forget()  # what the decoder keeps is training's to use
             for share in side_by_side(jobs, model, encoder, self.device):
-                yield from self._at_once(share, self._trained, load_s / len(jobs))
-        elif self._side_by_side and len(jobs) > 1 and may_answer_together(jobs):
-            _, _, load_s = self._base(jobs[0].stage)
-            yield from self._at_once(jobs, self._answered, load_s / len(jobs))
+                yield from self._at_once(share, self._trained, load_s)
         else:
-            yield from (self._alone(job) for job in jobs)
+            yield from self._at_once(jobs, self._answered, load_s)
 
     def _at_once(self, jobs: Sequence[Job], run: Together, load_s: float) -> Iterator[StageOutcome]:
         """Run all jobs together, or each half of them where that cannot be."""
@@ -107,9 +115,9 @@ class Engine:
 
     def _alone(self, job: Job, loaded_s: float = 0.0) -> StageOutcome:
         """loaded_s: seconds that went into loading its base before."""
-        model, encoder, load_s = self._base(job.stage)
 
         def work() -> TrainSummary | None:
+            model, encoder, _ = self._base(job.stage)
             match job.stage:
                 case TrainStage() as stage:
                     self._resident.forget()
@@ -129,7 +137,7 @@ class Engine:
                     answer(stage, model, encoder, job.parent, job.out, self.device, self._by)
                     return None
 
-        return ended(work, loaded_s + load_s)
+        return ended(lambda: loaded_s + self._base(job.stage)[2], work)
 
     def _base(self, stage: Stage) -> tuple[nn.Module, Encoder, float]:
         """The stage's base, and the seconds that loading it has taken now."""
@@ -160,11 +168,16 @@ def prepare(numerics: Numerics, device: torch.device) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def ended(work: Callable[[], TrainSummary | None], load_s: float) -> StageOutcome:
-    """Do a stage's work; what went wrong with the stage itself is a status."""
-    started = time.perf_counter()
+def ended(load: Callable[[], float], work: Callable[[], TrainSummary | None]) -> StageOutcome:
+    """Load a stage's base, then do its work; what went wrong with the stage itself is a status.
+
+    load: gives the seconds that it took. A base that the memory does not hold is the stage's end.
+    """
+    started, load_s = time.perf_counter(), 0.0
     status, reason, summary = Status.OK, None, None
     try:
+        load_s = load()
+        started = time.perf_counter()
         summary = work()
     except Diverged as error:
         status, reason = Status.DIVERGED, str(error)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -61,7 +60,9 @@ SmokeOption = Annotated[bool, typer.Option("--smoke", help="Shrink by the study'
 ScaleOption = Annotated[
     str, typer.Option(help="nano, as written; smollm2 (one GPU) or cluster: larger bases instead.")
 ]
-AddressOption = Annotated[str | None, typer.Option(help="A Ray cluster that runs; auto: here.")]
+AddressOption = Annotated[
+    str | None, typer.Option(help="A running Ray cluster: host:port; auto: here.")
+]
 RUNS: Final = "runs"
 NANO: Final = "nano"  # the scale of studies as they are written
 
@@ -83,11 +84,11 @@ def plan(
     """Show what a study would run, what is already there, and what it would cost."""
     from analysis.power import measured_pilot
     from pbb.models.registry import resolve
-    from study.cli_text import forecast_pairs, launching, out, show_pairs
+    from study.cli_text import forecast_pairs, launching, out, plan_json, show_pairs
     from study.folder import StudyFolder
     from study.forecast import forecast
     from study.places import at_hand, inside
-    from study.plan import check_corpora, evaluations, make_plan
+    from study.plan import check_corpora, make_plan
     from study.prices import this_machine
     from study.tuned import read_chosen
 
@@ -99,18 +100,7 @@ def plan(
     known = measured_pilot(at_hand(pilot)[1]) if pilot else None
     expected = forecast(planned, store.has, resolve, known, this_machine())
     if as_json:
-        trials = [
-            {
-                "id": trial.id,
-                "run": trial.run,
-                "factors": dict(trial.factors),
-                "stages": [stage.fingerprint for stage in trial.chain],
-                "cached": all(store.has(e.fingerprint) for e in evaluations(trial.chain)),
-            }
-            for trial in planned.trials
-        ]
-        name = planned.study.name
-        typer.echo(json.dumps({"study": name, "forecast": asdict(expected), "trials": trials}))
+        typer.echo(json.dumps(plan_json(planned, expected, store.has)))
         return
     show_pairs(f"{planned.study.name}: {planned.study.question}", forecast_pairs(expected))
     out.print(f"launch it: {shlex.join(launching(study, root, smoke, scale))}")
@@ -142,6 +132,8 @@ def launch(
         again = shlex.join([*launching(study, root, smoke, scale), *where])
         err.print(f"interrupted; finished stages are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
+    if address and not result.used_backend:
+        err.print(f"nothing was missing, so no cluster was looked for at {address}")
     if chosen.tune is not None:
         show_pairs("nuisances chosen", chosen_values(chosen, StudyFolder(result.folder)))
     if chosen.search.design == "tpe":

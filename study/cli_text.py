@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from analysis.calibration import Calibration
     from study.forecast import Forecast
     from study.places import Place
+    from study.plan import Plan
 
 out: Final = Console(highlight=False, markup=False, soft_wrap=True)
 err: Final = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -84,6 +86,23 @@ def forecast_pairs(forecast: Forecast) -> list[tuple[str, str]]:
         ("disk", f"about {size(forecast.disk_bytes)}"),
         ("95% interval", width),
     ]
+
+
+def plan_json(plan: Plan, forecast: Forecast, has: Callable[[str], bool]) -> dict[str, Any]:
+    """What `plan --json` prints. has: whether a stage is there."""
+    from study.plan import evaluations  # brings the configuration, which most commands do without
+
+    trials = [
+        {
+            "id": trial.id,
+            "run": trial.run,
+            "factors": dict(trial.factors),
+            "stages": [stage.fingerprint for stage in trial.chain],
+            "cached": all(has(each.fingerprint) for each in evaluations(trial.chain)),
+        }
+        for trial in plan.trials
+    ]
+    return {"study": plan.study.name, "forecast": asdict(forecast), "trials": trials}
 
 
 def duration(seconds: float) -> str:

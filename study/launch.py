@@ -41,11 +41,16 @@ __all__ = ["BackendName", "LaunchResult", "launch", "status"]
 
 BackendName = Literal["ray", "local"]
 SCRATCH: Final = ".ray"
+OWN_CLUSTER: Final = "local"
+"""Ray's own word for a cluster that it is to start."""
 
 
 @dataclass(frozen=True)
 class LaunchResult:
-    """What a launch did. ok and failed count trials; stages_run were executed by this launch."""
+    """What a launch did. ok and failed count trials; stages_run were executed by this launch.
+
+    used_backend: false where nothing was missing, so that no cluster was looked for.
+    """
 
     folder: Path
     ok: int
@@ -53,6 +58,7 @@ class LaunchResult:
     stages_run: int
     stages_cached: int
     wall_s: float
+    used_backend: bool
 
 
 def launch(
@@ -69,9 +75,9 @@ def launch(
     is on an object store.
 
     Whatever an earlier launch finished is kept, however it ended. address: of a running Ray
-    cluster; RAY_ADDRESS is not asked then. Raises StudyError for a folder that cannot be used, an
-    unknown model, a full disk or a cluster that cannot be had, and KeyboardInterrupt after stopping
-    the workers.
+    cluster, joined where anything is missing; RAY_ADDRESS is not asked then. Raises StudyError for
+    a folder that cannot be used, an unknown model, a full disk or a cluster that cannot be had, and
+    KeyboardInterrupt after stopping the workers.
     """
     began_s = time.monotonic()
     if address is not None:
@@ -88,23 +94,39 @@ def launch(
         display(quiet) as shown,
     ):
         store.sweep()
-        corpora = [config.corpus for config in _configs(plan)]
-        begin = cache(lambda: write_manifest(folder.manifest, bases, corpora, backend))
-        if not (folder.manifest.exists() and folder.documents.exists()):  # new, or extended
-            begin()
-            write_lengths(folder.documents, _configs(plan))
+        begin = _described(folder, plan, bases, backend)
         store.push()
         means = _Means(store, bases, shown, backend, runner, begin)
-        tuned = tune(study, folder, means.search)
-        if tuned.failed:
-            return LaunchResult(
-                folder.path, 0, tuned.failed, len(tuned.run), 0, time.monotonic() - began_s
-            )
-        measured = make_plan(study, bases.__getitem__, tuned.chosen) if tuned.chosen else plan
-        collector = means.bring(measured, folder, store.root / SCRATCH / study.name)
-        store.sweep()  # after workers that died while others went on
+        return _brought(plan, folder, means, began_s)
+
+
+def _described(
+    folder: StudyFolder, plan: Plan, bases: Mapping[str, Base], backend: BackendName
+) -> Callable[[], None]:
+    """Write what a folder that is new, or extended, was made by; gives what writes, once, what
+    stages were run by."""
+    corpora = [config.corpus for config in _configs(plan)]
+    begin = cache(lambda: write_manifest(folder.manifest, bases, corpora, backend))
+    if not (folder.manifest.exists() and folder.documents.exists()):
+        begin()
+        write_lengths(folder.documents, _configs(plan))
+    return begin
+
+
+def _brought(plan: Plan, folder: StudyFolder, means: _Means, began_s: float) -> LaunchResult:
+    """Tune, then measure by what was chosen; not where tuning failed in part."""
+    study, store = plan.study, means.store
+    tuned = tune(study, folder, means.search)
+    if tuned.failed:
+        wall_s = time.monotonic() - began_s
+        return LaunchResult(
+            folder.path, 0, tuned.failed, len(tuned.run), 0, wall_s, used_backend=True
+        )
+    measured = make_plan(study, means.bases.__getitem__, tuned.chosen) if tuned.chosen else plan
+    collector = means.bring(measured, folder, store.root / SCRATCH / study.name)
+    store.sweep()  # after workers that died while others went on
     collector.run |= tuned.run
-    return _result(folder, collector, time.monotonic() - began_s)
+    return _result(folder, collector, time.monotonic() - began_s, means.used_backend)
 
 
 def _refuse_scattered(study: Study, root: Place) -> None:
@@ -117,11 +139,12 @@ def _refuse_scattered(study: Study, root: Place) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Means:
     """What a launch brings studies to their end with.
 
-    begin: told before stages are run; what it does it does once.
+    begin: told before stages are run; what it does it does once. used_backend: whether the backend
+    has been asked to run anything.
     """
 
     store: Store
@@ -130,6 +153,7 @@ class _Means:
     backend: BackendName
     runner: str
     begin: Callable[[], None]
+    used_backend: bool = False
 
     def search(self, study: Study, folder: StudyFolder) -> Collector:
         """Bring a tuning study of this launch's study to its end."""
@@ -144,6 +168,7 @@ class _Means:
         try:
             if work.proposals:
                 self.begin()
+                self.used_backend = True
                 _backend(self.backend).run(work, collector)
         finally:
             collector.close(trials)
@@ -217,10 +242,17 @@ def _backend(name: BackendName) -> Backend:
 def _name_cluster(address: str, backend: BackendName) -> None:
     if backend != "ray":
         raise StudyError(f"--address {address} names a Ray cluster; leave out --backend {backend}")
+    if address.strip() in ("", OWN_CLUSTER):
+        raise StudyError(
+            f"--address {address!r} names no cluster that runs; write auto (the one on this "
+            "machine) or host:port, or leave out --address and RAY_ADDRESS to start Ray here"
+        )
     importlib.import_module("study.backends.ray_environment").name_cluster(address)
 
 
-def _result(folder: StudyFolder, collector: Collector, wall_s: float) -> LaunchResult:
+def _result(
+    folder: StudyFolder, collector: Collector, wall_s: float, used_backend: bool
+) -> LaunchResult:
     ends = Counter(row["status"] for row in collector.rows.values())
     used = {s["fingerprint"] for row in collector.rows.values() for s in row["stages"] or ()}
     return LaunchResult(
@@ -230,4 +262,5 @@ def _result(folder: StudyFolder, collector: Collector, wall_s: float) -> LaunchR
         stages_run=len(collector.run),
         stages_cached=len(used - collector.run),
         wall_s=wall_s,
+        used_backend=used_backend,
     )

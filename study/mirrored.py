@@ -35,7 +35,6 @@ from study.store import (
     STAGE_FILE,
     STAGES,
     Store,
-    StoreError,
     told_outcome,
     told_sizes,
 )
@@ -96,15 +95,6 @@ class MirroredStore(Store):
         if known is None and fingerprint in self._expected:
             return self._expected.pop(fingerprint)
         return known or self._outcome_there(fingerprint)
-
-    def fetched(self, fingerprint: str) -> Path:
-        """See Store."""
-        final = self.path(fingerprint)
-        if self._outcome_here(fingerprint) is None and not self._fetch(fingerprint):
-            raise StoreError(
-                f"stage {fingerprint}: is not whole in {self._remote.url}; launch the study again"
-            )
-        return final
 
     def glimpse(self, fingerprints: Iterable[str], name: str) -> None:
         """See Store. The folder that it lies in then is none of a committed stage."""
@@ -197,7 +187,7 @@ class MirroredStore(Store):
         return first
 
     def _fetch(self, fingerprint: str) -> bool:
-        """Bring a stage into the cache; False where it is not there, or not whole."""
+        """See Store."""
         mark = self._mark(fingerprint)
         if mark is None:
             return False

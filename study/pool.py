@@ -149,6 +149,10 @@ class StagePool:
                 if node.state is State.READY:
                     self._queue(node)
 
+    def is_wanted(self, chain: Chain) -> bool:
+        """True when the chain was requested, or others that hold its evaluations were."""
+        return all(each.fingerprint in self._nodes for each in evaluations(chain))
+
     def has_ended(self, chain: Chain) -> bool:
         """True when all evaluations of a chain that is wanted have ended, well or ill."""
         return all(self.end(each.fingerprint) is not None for each in evaluations(chain))

@@ -45,7 +45,7 @@ DAMAGED: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, Recu
 
 
 class StoreError(ValueError):
-    """A name that is no stage's; whatever it leads to is not read."""
+    """No stage has this name, so whatever it leads to is not read; or the stage is not there."""
 
 
 class Store:
@@ -82,9 +82,17 @@ class Store:
         """Hear whose outcomes will be asked; a store that is far away asks for all at once."""
 
     def fetched(self, fingerprint: str) -> Path:
-        """The folder of a committed stage, its files in it. Raises StoreError where there is none
-        at hand."""
+        """The folder of a committed stage, its files in it. Raises StoreError where the stage is
+        not committed, or no longer whole."""
+        if self._outcome_here(fingerprint) is None and not self._fetch(fingerprint):
+            raise StoreError(
+                f"stage {fingerprint}: is not whole in {self.place}; launch the study again"
+            )
         return self.path(fingerprint)
+
+    def _fetch(self, fingerprint: str) -> bool:
+        """Bring a stage from wherever else it lies; False where it is whole nowhere."""
+        return False
 
     def glimpse(self, fingerprints: Iterable[str], name: str) -> None:
         """Bring one file of each committed stage to hand, and none of the rest."""
@@ -178,7 +186,8 @@ class Store:
             return None
 
     def read_items(self, fingerprint: str) -> pl.DataFrame:
-        """Neutral item rows of a committed evaluation. Raises FileNotFoundError where none are."""
+        """Neutral item rows of a committed evaluation. Raises StoreError as `fetched` does, and
+        FileNotFoundError for a stage that left no rows."""
         return pl.read_parquet(self.fetched(fingerprint) / ITEMS_FILE)
 
     def sweep(self) -> None:

@@ -14,6 +14,7 @@ from pbb.evaluation.decoding import Choice, continued
 from pbb.evaluation.grid import Grid
 from pbb.evaluation.recorded import Steps, steps_of
 from pbb.evaluation.waves import NOBODY, Prompt, Wave, waves
+from pbb.memory_share import own_bytes
 from pbb.models.lean.fixed import fill, fixed, has_frozen_base, shape_of
 from pbb.models.lean.llama import Llama
 from pbb.models.lean.reading import lean_llama
@@ -25,7 +26,7 @@ FEW: Final = 8
 SLOTS: Final = 64
 """Of the cache, those in use are looked at in multiples of it, so that few shapes are met."""
 MEMORY_SHARE: Final = 0.35
-"""Of a GPU's memory, for the cache and the logits; what it holds more of goes in several waves."""
+"""Of the GPU memory that is ours, for the cache and the logits; what needs more goes in waves."""
 MEMORY_BYTES: Final = 2**30
 """The same on CPU."""
 
@@ -39,11 +40,7 @@ class Resident:
         self._grid: Grid | None = None
         self._kind: tuple[object, ...] = ()
         cuda = device.type == "cuda"
-        self._most_bytes = (
-            int(MEMORY_SHARE * torch.cuda.get_device_properties(device).total_memory)
-            if cuda
-            else MEMORY_BYTES
-        )
+        self._most_bytes = int(MEMORY_SHARE * own_bytes(device)) if cuda else MEMORY_BYTES
 
     def forget(self) -> None:
         """Free the cache and the recordings."""

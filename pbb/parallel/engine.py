@@ -71,11 +71,13 @@ class TeamEngine:
                 raise PeerFailed(f"after {outcome.reason}, this process cannot go on with others")
 
     def _run(self, job: Job) -> StageOutcome:
-        started = time.perf_counter()
-        model, encoder = self._base(job.stage, job.parent)
-        load_s = time.perf_counter() - started
+        def load() -> float:
+            started = time.perf_counter()
+            self._base(job.stage, job.parent)
+            return time.perf_counter() - started
 
         def work() -> TrainSummary | None:
+            model, encoder = self._base(job.stage, job.parent)
             match job.stage:
                 case TrainStage():
                     return self._train(job.stage, model, encoder, job.parent, job.out)
@@ -84,7 +86,7 @@ class TeamEngine:
                     return None
             raise ValueError(f"a stage {job.stage.kind!r} runs in one process")
 
-        return ended(work, load_s)
+        return ended(load, work)
 
     def _base(self, stage: Stage, parent: Path | None) -> tuple[nn.Module, Encoder]:
         prepare(stage.numerics, self._team.device)

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 import torch
 
 from pbb.config import TrainStage
+from pbb.memory_share import free_bytes
 from pbb.models.encoding import Encoded
 from pbb.models.lean.abreast import layer_pass
 from pbb.models.lean.frozen_head import loss_and_slope
@@ -42,7 +43,7 @@ def most_abreast(stage: TrainStage, llama: Llama, documents: Sequence[Encoded], 
     gaining = max(1, AT_ONCE // width)
     device = llama.embedding.device
     torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info(device)
+    free = free_bytes(device)
     # Not handled in `except`: there the error would still hold on to what was allocated.
     with contextlib.suppress(torch.OutOfMemoryError):
         used = _peak_bytes(stage, llama, documents, pad_id)

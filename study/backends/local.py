@@ -18,7 +18,7 @@ from study.backends.work import (
     score,
     trials_at,
 )
-from study.backends.worker import StageRunner, load_runner, run_cohort
+from study.backends.worker import StageRunner, hold_share, load_runner, run_cohort
 from study.disk import is_full
 from study.places import open_store
 from study.plan import PlannedStage, Trial
@@ -97,6 +97,7 @@ class _LocalRun:
     def _loaded(self) -> StageRunner:
         if self._runner is None:
             started = time.monotonic()
+            hold_share(self._work.study.resources.gpus_per_worker)
             self._runner = load_runner(self._work.runner)
             self._start_up_s += time.monotonic() - started
         return self._runner

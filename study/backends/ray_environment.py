@@ -43,8 +43,11 @@ def prepare() -> None:
 
 
 def joins_cluster() -> bool:
-    """True when RAY_ADDRESS names a running cluster, so that none is started here."""
-    return os.environ.get(ADDRESS, "local") != "local"
+    """True when RAY_ADDRESS names a running cluster, so that none is started here.
+
+    An empty one names none, as Ray has it.
+    """
+    return os.environ.get(ADDRESS, "") not in ("", "local")
 
 
 def _private_token(path: Path) -> None:

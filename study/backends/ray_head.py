@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
-
-import ray
 
 EVERY_S: Final = 1.0
 MISSED: Final = 3
@@ -17,39 +14,32 @@ MISSED: Final = 3
 
 
 @contextmanager
-def head_watch() -> Iterator[Callable[[], None]]:
-    """Gives a function that begins to watch the head of the Ray that is connected then.
+def head_watch(address: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Watch the head at host:port while the block lasts; `tell` gets a line where it is gone.
 
-    It tells the standard error of the moment at which this was entered, wherever that goes later.
+    To be left before Ray is stopped, which a head of our own does not outlive.
     """
-    terminal, over = os.dup(2), threading.Event()
-    threads: list[threading.Thread] = []
-
-    def begin() -> None:
-        address = ray.get_runtime_context().gcs_address
-        threads.append(threading.Thread(target=_watch, args=(address, terminal, over), daemon=True))
-        threads[-1].start()
-
+    over = threading.Event()
+    thread = threading.Thread(target=_watch, args=(address, tell, over), daemon=True)
+    thread.start()
     try:
-        yield begin
+        yield
     finally:
         over.set()
-        for thread in threads:
-            thread.join()
-        os.close(terminal)
+        thread.join()
 
 
-def _watch(address: str, terminal: int, over: threading.Event) -> None:
+def _watch(address: str, tell: Callable[[str], None], over: threading.Event) -> None:
     missed = 0
     while missed < MISSED:
         if over.wait(EVERY_S):
             return
         missed = 0 if _answers(address) else missed + 1
-    told = (
-        f"pbb-study: Ray's head at {address} does not answer. Unless it comes back, this launch "
-        "ends within a minute; launch again: all that is finished is kept\n"
-    )
-    os.write(terminal, told.encode())
+    if not over.is_set():
+        tell(
+            f"pbb-study: Ray's head at {address} does not answer. Unless it comes back, this "
+            "launch ends within a minute; launch again: all that is finished is kept"
+        )
 
 
 def _answers(address: str) -> bool:

@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbb.records import StageOutcome
 from search_spaces.settings import Resources
+from study.backends.ray_notes import HeadNotes, Notes
 from study.backends.work import WorkerTime
 from study.places import Place, open_store
 from study.plan import Chain, PlannedStage, evaluations
@@ -27,6 +28,9 @@ WAITING_AT_MOST: Final = 10_000
 """Calls that may wait in the pool at a time: all drivers and workers of a cluster."""
 LOOK_EVERY_S: Final = 5.0
 """How often idle workers see whether the machine of another one is gone."""
+CLOSED: Final = "closed"
+GIVEN_UP: Final = "given up"
+"""Names of notes."""
 
 Cohort = tuple[PlannedStage, ...]
 
@@ -43,12 +47,15 @@ def start_pool(
 
     It stands beside the launch: any other machine could be lost and leave the launch behind.
     wanted: the chains to begin with; the caller keeps the reference as long as the pool, since one
-    that dies is started again with the same arguments. Those who waited then ask it again, and
-    what was finished it finds in the store. last: nothing beyond these will be asked for.
+    that dies is started again with the same arguments. Those who waited then ask it again; what
+    was finished it finds in the store, and what it was told for good with Ray's head. last: nothing
+    beyond these will be asked for.
     """
-    here = ray.get_runtime_context().get_node_id()
+    here, name = ray.get_runtime_context().get_node_id(), pool_name(folder)
+    notes = HeadNotes(name)
+    notes.clear()  # of an earlier launch on this cluster
     actor = ray.remote(PoolActor).options(
-        name=pool_name(folder),
+        name=name,
         namespace=NAMESPACE,
         num_cpus=0,
         max_concurrency=WAITING_AT_MOST,
@@ -56,7 +63,7 @@ def start_pool(
         max_task_retries=-1,
         scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
     )
-    return actor.remote(root, resources, wanted, last)
+    return actor.remote(root, resources, notes, wanted, last)
 
 
 def find_pool(name: str) -> Any:
@@ -72,8 +79,14 @@ class PoolActor:
     """
 
     def __init__(
-        self, root: Place, resources: Resources, chains: Sequence[Chain] = (), last: bool = False
+        self,
+        root: Place,
+        resources: Resources,
+        notes: Notes,
+        chains: Sequence[Chain] = (),
+        last: bool = False,
     ) -> None:
+        """notes: what a process of this pool before this one was told for good."""
         self._store = open_store(root)
         self._pool = StagePool(
             self._store.outcome,
@@ -85,19 +98,26 @@ class PoolActor:
         """Those that wait for a cohort, the longest first."""
         self._waited_for: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
         """By the stage whose end a trial waits for."""
-        self._closed = last
-        self._given_up: str | None = None
+        self._notes = notes
+        self._closed = last or notes.read(CLOSED) is not None
+        self._given_up = notes.read(GIVEN_UP)
         self._node_of: dict[str, str] = {}
         self._looked_s = self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
         self._idle_s: dict[str, float] = defaultdict(float)
         self._given_s: dict[str, float] = {}
         """When each worker was given the cohort that it has in hand."""
-
+        self._asking = asyncio.Lock()
+        """Held while the store is asked, which answers one set of questions at a time."""
+        self._asked = 0
+        """Calls whose stages are not known yet."""
+        self._ask(chains)
         self._want(chains)
 
-    def _want(self, chains: Sequence[Chain]) -> None:
+    def _ask(self, chains: Sequence[Chain]) -> None:
         self._store.expect(stage.fingerprint for chain in chains for stage in chain)
+
+    def _want(self, chains: Sequence[Chain]) -> None:
         for chain in chains:
             self._pool.request(chain)
         if self._given_up is not None:
@@ -105,13 +125,29 @@ class PoolActor:
         self._hand_out()
 
     async def reach(self, chains: Sequence[Chain]) -> list[tuple[StageEnd, ...]]:
-        """Want the chains, and wait until each has ended."""
-        if not all(self._pool.has_ended(chain) for chain in chains):
-            self._want(chains)
+        """Want the chains, and wait until each has ended.
+
+        The store may be far away, so it is asked in a thread, and only of what is new.
+        """
+        if not all(self._pool.is_wanted(chain) for chain in chains):
+            await self._learn(chains)
+        self._want(chains)
         for chain in chains:
             for planned in evaluations(chain):
                 await self._end_of(planned.fingerprint)
         return [self._pool.ends(chain) for chain in chains]
+
+    async def _learn(self, chains: Sequence[Chain]) -> None:
+        """Want those that are new, after the store was asked."""
+        self._asked += 1
+        try:
+            async with self._asking:
+                new = [chain for chain in chains if not self._pool.is_wanted(chain)]
+                await asyncio.to_thread(self._ask, new)
+                self._want(new)
+        finally:
+            self._asked -= 1
+            self._hand_out()
 
     async def take(self, worker: str, node: str) -> Cohort:
         """Wait for the worker's next cohort; empty when there will be none.
@@ -162,18 +198,20 @@ class PoolActor:
 
     async def give_up(self, reason: str) -> None:
         """No worker is left: what has not ended fails, and so does what is asked for later."""
+        self._notes.write(GIVEN_UP, reason)
         self._given_up = reason
         self._pool.abandon(reason)
         self._hand_out()
 
     async def close(self) -> None:
         """No more stages will be asked for: let workers go when all have ended."""
+        self._notes.write(CLOSED, "")
         self._closed = True
         self._hand_out()
 
     def _hand_out(self) -> None:
         """Cohorts to workers that wait, as long as there are both; at the end, word of the end."""
-        over = self._closed and self._pool.is_idle()
+        over = self._closed and not self._asked and self._pool.is_idle()
         while self._workers:
             worker, waiting = next(iter(self._workers.items()))
             cohort = () if waiting.done() else self._pool.take(worker)

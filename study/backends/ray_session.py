@@ -18,6 +18,7 @@ from ray.exceptions import AuthenticationError
 from search_spaces.errors import StudyError
 from search_spaces.settings import Resources
 from study.backends.ray_environment import ADDRESS, joins_cluster
+from study.backends.ray_head import head_watch
 from study.backends.ray_placement import check_placeable
 
 ANSWERS_IN_S: Final = 10.0
@@ -25,7 +26,8 @@ ANSWERS_IN_S: Final = 10.0
 
 @contextmanager
 def session(resources: Resources, log: Path) -> Iterator[None]:
-    """A connected Ray; everything that it and its workers print goes to `log`.
+    """A connected Ray; everything that it and its workers print goes to `log`, but for word of the
+    loss of its head.
 
     Joins the cluster at RAY_ADDRESS, or one that this process is connected to already; starts one
     on this machine otherwise. Raises StudyError where there is no such cluster, where it does not
@@ -37,7 +39,8 @@ def session(resources: Resources, log: Path) -> Iterator[None]:
             if not connected:
                 _connect(resources)
             check_placeable(resources, tell)
-            yield
+            with head_watch(ray.get_runtime_context().gcs_address, tell):
+                yield
         finally:
             if not connected:
                 ray.shutdown()

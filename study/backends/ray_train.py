@@ -15,7 +15,7 @@ from study.backends import ray_team
 from study.backends.ray_placement import share
 from study.backends.ray_pool import find_pool
 from study.backends.work import Work
-from study.backends.worker import StageRunner, load_runner, run_cohort, shared_runner
+from study.backends.worker import StageRunner, hold_share, load_runner, run_cohort, shared_runner
 from study.disk import is_full
 from study.places import open_store
 
@@ -37,7 +37,7 @@ def train_loop(config: dict[str, Any]) -> None:
     runner = None
     while cohort := ray.get(pool.take.remote(worker, node)):
         try:
-            runner = runner or _loaded(config["runner"])
+            runner = runner or _loaded(config["runner"], config["gpus"])
             for planned, outcome in run_cohort(store, runner, cohort):
                 ray.get(pool.complete.remote(worker, planned.fingerprint, outcome))
         except Exception as error:  # a process that raised is not trusted again: Train replaces it
@@ -50,7 +50,8 @@ def train_loop(config: dict[str, Any]) -> None:
         ray_team.dismiss()
 
 
-def _loaded(runner: str) -> StageRunner:
+def _loaded(runner: str, gpus: float) -> StageRunner:
+    hold_share(gpus)
     return (
         ray_team.Leading(ray_team.load_shared(runner))
         if ray_team.several()
@@ -107,6 +108,7 @@ def _trainer(work: Work, name: str, worker: str) -> TorchTrainer:
     return TorchTrainer(
         train_loop,
         train_loop_config={
+            "gpus": resources.gpus_per_worker,
             "pool": name,
             "root": str(work.root),
             "runner": work.runner if alone else shared_runner(work.runner, resources.strategy),

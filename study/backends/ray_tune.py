@@ -15,7 +15,6 @@ from search_spaces.errors import StudyError
 from search_spaces.settings import TpeSearch
 from study.backends.proposals import enumerated_points, sampler, search_space
 from study.backends.ray_driver import Driver
-from study.backends.ray_head import head_watch
 from study.backends.ray_pool import pool_name, start_pool
 from study.backends.ray_session import session
 from study.backends.work import METRIC, Listener, Point, TrialEnd, Work, trials_at
@@ -33,8 +32,7 @@ class RayBackend:
         """See `study.backends.work.Backend`."""
         shutil.rmtree(work.scratch, ignore_errors=True)  # of a launch that was killed
         work.scratch.mkdir(parents=True)
-        with head_watch() as watch, session(work.study.resources, work.log):
-            watch()
+        with session(work.study.resources, work.log):
             name = pool_name(work.scratch)
             wanted = ray.put([trial.chain for trial in work.trials])  # kept as long as the pool
             last = not isinstance(work.study.search, TpeSearch)

@@ -46,6 +46,12 @@ def load_runner(name: str) -> StageRunner:
     return runner
 
 
+def hold_share(gpus: float) -> None:
+    """Keep to the share of a GPU's memory that a trainer holds; others hold the rest."""
+    if 0 < gpus < 1:
+        importlib.import_module("pbb.memory_share").keep_to(gpus)  # brings torch
+
+
 def shared_runner(name: str, strategy: str) -> str:
     """The runner that does in several processes what `name` does in one; its own where none is."""
     return SHARED_ENGINES[strategy] if name == ENGINE else name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from study.launch import launch
 from tests.study.studies import RUNNER, fake_base, small_study
@@ -14,7 +13,7 @@ def main(address: str, root: str, cpus_per_worker: str) -> None:
     resources = {"workers": 3, "cpus_per_worker": int(cpus_per_worker)}
     study = small_study(resources=resources)
     how = {"quiet": True, "address": address, "runner": RUNNER, "resolve": fake_base}
-    result = launch(study, Path(root), "ray", **how)
+    result = launch(study, root, "ray", **how)
     print(result.ok, result.failed, result.stages_run)
 
 

@@ -66,7 +66,7 @@ def cluster(begun: Path, dashboard_port: int) -> Iterator[Any]:
         nodes.shutdown()
 
 
-def launched(cluster: Any, root: Path, cpus: int = CPUS) -> subprocess.Popen[str]:
+def launched(cluster: Any, root: Path | str, cpus: int = CPUS) -> subprocess.Popen[str]:
     words = [sys.executable, "-m", "tests.cluster.launched", cluster.address, str(root), str(cpus)]
     return subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()

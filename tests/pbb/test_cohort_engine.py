@@ -128,6 +128,22 @@ def test_a_cohort_that_exhausts_the_memory_is_halved_and_loses_nothing(
         assert {p.name for p in job.out.iterdir()} == {*FILES, "steps.parquet"}
 
 
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_a_base_that_the_memory_does_not_hold_is_a_stages_end_and_no_crash(
+    side_by_side: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def narrow(*_: object) -> None:
+        raise torch.OutOfMemoryError("too large")
+
+    engine, asked = Engine("cpu"), jobs(tmp_path, stage1(), stage1(seed=2))
+    monkeypatch.setattr(engine, "_side_by_side", side_by_side)
+    with monkeypatch.context() as there:
+        there.setattr("pbb.engine.load_base", narrow)
+        ends = list(engine.run_cohort(asked))
+    assert [(end.status, end.reason) for end in ends] == [(Status.OUT_OF_MEMORY, "too large")] * 2
+    assert engine.run(stage1(), None, asked[0].out).status is Status.OK
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_a_cohort_learns_what_each_stage_learns_alone(tmp_path: Path) -> None:
     """The engine measures how many train at once; each adapter continues from its parent."""

@@ -12,12 +12,18 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
+import torch.distributed as dist
 from safetensors.torch import load_file
 
 from pbb.documents import Document
 from pbb.engine import Engine
+from pbb.jobs import Job
 from pbb.models.encoding import Encoded
+from pbb.parallel.engine import TeamEngine
 from pbb.parallel.shares import rectangles, shares
+from pbb.parallel.strategies import Replicated
+from pbb.parallel.team import Team
+from pbb.records import Status
 from tests.pbb.team_process import SIZE, STEPS, stages
 from tests.pbb.tiny import CPU
 
@@ -147,3 +153,20 @@ def test_every_process_calls_a_sharded_model_equally_often(most: int) -> None:
         assert all(len(microbatch.packed.shapes) == 1 for microbatch in cut)
         wanted = sorted(int(id_) for microbatch in cut for id_ in microbatch.wanted)
         assert wanted == sorted(id_ for d in share for id_ in d.ids[d.n_prompt :])
+
+
+def test_a_base_that_one_process_cannot_hold_is_the_stages_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def narrow(*_: object) -> None:
+        raise torch.OutOfMemoryError("too large")
+
+    monkeypatch.setattr("pbb.parallel.strategies.load_base", narrow)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        team = Team(CPU)
+        job = Job(stages("lora", WHOLE_STEP)[0], None, tmp_path)
+        (end,) = TeamEngine(team, Replicated(team)).run_cohort([job])
+    finally:
+        dist.destroy_process_group()
+    assert end.status is Status.OUT_OF_MEMORY and "too large" in (end.reason or "")

@@ -21,6 +21,7 @@ from study.backends.worker import load_runner, run_cohort
 from study.plan import PlannedStage, Trial
 from study.store import Store
 from tests.rehearsal.simulated import RUNNER
+from tests.study.kept import Kept
 
 THREADS = 8
 DRIVERS = 8
@@ -62,7 +63,7 @@ class _Rehearsal:
     async def passed(self, workers: int) -> Passed:
         began, worked = time.monotonic(), time.thread_time()
         chains = [trial.chain for trial in self._trials]
-        self._pool = PoolActor(self._root, self._resources, chains, last=True)
+        self._pool = PoolActor(self._root, self._resources, Kept(), chains, last=True)
         admitted = time.thread_time() - worked
         with ThreadPoolExecutor(THREADS) as threads:
             await asyncio.gather(

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from search_spaces.yaml12 import read_yaml
 from study.cli import main
 from study.fetch import MEMBER, FetchError, fetch_smollm2
+from study.launch import LaunchResult
 from study.tuning import best_proposals
 from tests.search_spaces.studies import TEXT, edited
 
@@ -137,6 +138,16 @@ def test_an_interrupted_launch_says_how_to_go_on(
     monkeypatch.setattr("study.launch.launch", interrupted)
     assert run(monkeypatch, "launch", study, "--root", "elsewhere") == 130
     assert f"pbb-study launch {study} --root elsewhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_cluster_that_was_not_looked_for_is_said_to_be_so(
+    used: bool, monkeypatch: pytest.MonkeyPatch, capsys: Capture, study: Path
+) -> None:
+    result = LaunchResult(study.parent, 0, 0, 0, 0, 0.0, used_backend=used)
+    monkeypatch.setattr("study.launch.launch", lambda *_, **__: result)
+    assert run(monkeypatch, "launch", study, "--address", "head:6379", "--quiet") == 0
+    assert ("head:6379" in capsys.readouterr().err) is not used
 
 
 def test_plan_tells_the_same_to_people_and_programs(

@@ -9,6 +9,7 @@ import pytest
 
 from search_spaces.errors import StudyError
 from search_spaces.settings import Resources
+from study.backends.ray_environment import joins_cluster
 from study.launch import launch
 from tests.study.studies import RUNNER, fake_base, small_study
 
@@ -83,3 +84,32 @@ def test_an_address_is_for_ray(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="--address"):
         launch(small_study(), tmp_path, "local", address="auto", resolve=fake_base)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("address", ["", " ", "local"])
+def test_an_address_of_no_running_cluster_is_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="--address"):
+        launch(small_study(), tmp_path, "ray", address=address, resolve=fake_base)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cluster_is_looked_for_where_something_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens there: the first launch fails, the last one tells that it did not look."""
+    monkeypatch.setenv("RAY_ADDRESS", "the launch sets it")
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.shutdown", lambda: None)  # other tests' cluster may run
+    how = {"quiet": True, "runner": RUNNER, "resolve": fake_base}
+    with pytest.raises(StudyError, match=r"127\.0\.0\.1:1 .*--address"):
+        launch(small_study(), tmp_path, "ray", address="127.0.0.1:1", **how)
+    assert launch(small_study(), tmp_path, "local", **how).used_backend
+    assert not launch(small_study(), tmp_path, "ray", address="127.0.0.1:1", **how).used_backend
+
+
+@pytest.mark.parametrize(("address", "joins"), [("", False), ("local", False), ("auto", True)])
+def test_an_empty_variable_names_no_cluster(
+    address: str, joins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert joins_cluster() is joins

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,15 @@ import pytest
 
 from pbb.records import StageOutcome, Status
 from search_spaces.settings import Resources
+from study.backends.ray_notes import HeadNotes, Notes
 from study.backends.ray_pool import PoolActor
+from study.backends.worker import load_runner, run_cohort
+from study.places import Place, open_store
 from study.plan import make_plan
-from tests.study.studies import fake_base, small_study
+from study.remote import Stored
+from tests.study.kept import Kept
+from tests.study.object_stores import URL, InMemory
+from tests.study.studies import RUNNER, fake_base, small_study
 
 pytestmark = pytest.mark.ray
 
@@ -25,9 +32,12 @@ def outcome(wall_s: float = 0.0) -> StageOutcome:
     return StageOutcome(status=Status.OK, wall_s=wall_s, load_s=0.0)
 
 
-def in_loop(root: Path, do: Callable[[PoolActor], Awaitable[Any]]) -> Any:
+def in_loop(
+    root: Place, do: Callable[[PoolActor], Awaitable[Any]], notes: Notes | None = None
+) -> Any:
     async def act() -> Any:
-        return await asyncio.wait_for(do(PoolActor(root, Resources())), timeout=60)
+        pool = PoolActor(root, Resources(), notes or Kept())
+        return await asyncio.wait_for(do(pool), timeout=60)
 
     return asyncio.run(act())
 
@@ -87,6 +97,30 @@ def test_what_nobody_is_left_to_run_ends(tmp_path: Path) -> None:
         assert stages[-1].status is Status.FAILED and "no worker is left" in stages[-1].reason
 
 
+def test_a_pool_that_is_started_anew_knows_that_nobody_is_left(tmp_path: Path) -> None:
+    notes = Kept()
+    in_loop(tmp_path, lambda pool: pool.give_up("no worker is left"), notes)
+    (stages,) = in_loop(tmp_path, lambda pool: pool.reach(CHAINS[:1]), notes)
+    assert stages[-1].status is Status.FAILED and "no worker is left" in stages[-1].reason
+
+
+def test_a_pool_that_is_started_anew_lets_workers_go_when_it_was_closed(tmp_path: Path) -> None:
+    notes = Kept()
+    in_loop(tmp_path, lambda pool: pool.close(), notes)
+    assert in_loop(tmp_path, lambda pool: pool.take("w", "here"), notes) == ()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_rays_head_keeps_notes_of_a_pool_apart_from_others() -> None:
+    notes, others = HeadNotes("pool-1"), HeadNotes("pool-10")
+    notes.write("closed", "")
+    notes.write("given up", "why \N{SNOWMAN}")
+    others.write("closed", "")
+    assert (HeadNotes("pool-1").read("closed"), notes.read("given up")) == ("", "why \N{SNOWMAN}")
+    notes.clear()
+    assert (notes.read("closed"), notes.read("given up"), others.read("closed")) == (None, None, "")
+
+
 def test_a_workers_time_is_accounted_for(tmp_path: Path) -> None:
     """What it held is start-up, stages and idle; writing and waiting are idle."""
     stage_s, between_s = 0.01, 0.05
@@ -108,3 +142,47 @@ def test_a_workers_time_is_accounted_for(tmp_path: Path) -> None:
     held, told = in_loop(tmp_path, do)
     assert told == pytest.approx(held, abs=0.1)
     assert told > (stage_s + between_s) * len(STAGES)
+
+
+class Elsewhere(InMemory):
+    """A store that answers when the event loop of the pool has turned meanwhile."""
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def _look(self) -> None:
+        if self.loop is not None:
+            turned = threading.Event()
+            self.loop.call_soon_threadsafe(turned.set)
+            assert turned.wait(5)
+
+    def read(self, name: str) -> bytes | None:
+        self._look()
+        return super().read(name)
+
+    def list(self, folder: str) -> Mapping[str, Stored]:
+        self._look()
+        return super().list(folder)
+
+
+def test_a_store_that_is_far_away_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drivers overlap, some ask for what is known; what is there already is found."""
+    remote, ran = Elsewhere(), list[str]()
+    monkeypatch.setattr("study.remote.open_remote", lambda _: remote)
+    monkeypatch.setattr("study.places.cache_of", lambda _: tmp_path)
+    here = open_store(URL)
+    first = CHAINS[0][0]
+    list(run_cohort(here, load_runner(RUNNER), [first]))
+
+    async def do(pool: PoolActor) -> None:
+        remote.loop = asyncio.get_running_loop()
+        worker = asyncio.ensure_future(works(pool, "w", ran))
+        asked = (pool.reach(CHAINS[:n]) for n in (1, len(CHAINS), 2, 1))
+        await asyncio.gather(*asked)
+        await pool.close()
+        await worker
+
+    monkeypatch.setattr("study.places.cache_of", lambda _: tmp_path / "another machine")
+    in_loop(URL, do)
+    assert len(ran) == len(STAGES) - 1 and set(ran) == STAGES - {first.fingerprint}

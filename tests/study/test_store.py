@@ -17,7 +17,7 @@ from study.backends.worker import load_runner, run_cohort
 from study.files import write_json, write_parquet, write_text
 from study.plan import PlannedStage, make_plan
 from study.processes import ProcessName
-from study.store import ABANDONED_AFTER_S, ITEMS_FILE, Store
+from study.store import ABANDONED_AFTER_S, ITEMS_FILE, Store, StoreError
 from tests.study.studies import RUNNER, fake_base, small_study
 
 OK = StageOutcome(status=Status.OK, wall_s=1.0, load_s=0.5)
@@ -88,6 +88,17 @@ def test_a_damaged_stage_is_not_had_and_is_replaced(store: Store, planned: Plann
     assert commit(store, planned, written(store, planned, "weights"))
     assert store.has(planned.fingerprint)
     assert weights.read_text() == "weights"
+
+
+def test_only_a_stage_that_is_whole_is_handed_out(store: Store, planned: PlannedStage) -> None:
+    with pytest.raises(StoreError, match=planned.fingerprint):
+        store.fetched(planned.fingerprint)
+    commit(store, planned, written(store, planned, "whole"))
+    assert (store.fetched(planned.fingerprint) / "weights").read_text() == "whole"
+    (store.path(planned.fingerprint) / "weights").write_text("torn")
+    for ask in (store.fetched, store.read_items):
+        with pytest.raises(StoreError, match=planned.fingerprint):
+            ask(planned.fingerprint)
 
 
 def test_divergence_is_a_result_and_memory_is_not(store: Store, planned: PlannedStage) -> None:

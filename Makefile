@@ -1,11 +1,12 @@
 # Each target makes the .venv it needs. Choose the interpreter with PYTHON=python3.12 make ...
 PYTHON ?= python3
 DEVICE ?= cpu
+STUDY ?= quickstart
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation bench bench-analysis bench-data bench-forecast rehearse-scale rehearse-cluster chaos findings picture clean
+.PHONY: study test test-all check simulation bench bench-against bench-analysis bench-data bench-forecast rehearse-scale rehearse-cluster chaos findings picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -34,6 +35,9 @@ simulation: .venv/runtime.stamp  ## docs/simulation.md: what the intervals cover
 bench: .venv/dev.stamp  ## training against Trainer with peft, answering against generate; DEVICE=cuda on a GPU
 	$(BIN)/python -m tests.bench.train_speed --device $(DEVICE) $(BENCH)
 	$(BIN)/python -m tests.bench.evaluation_speed --device $(DEVICE) $(BENCH_EVALUATION)
+
+bench-against: .venv/dev.stamp  ## stages of STUDY on this code and on that of COMMIT, in turn; 10 minutes
+	$(BIN)/python -m tests.bench.against $(COMMIT) --study $(STUDY) $(BENCH)
 
 bench-analysis: .venv/dev.stamp  ## item rows to rates, 10^8 of them: seconds and memory; 6 minutes, 2 GB of disk
 	$(BIN)/python -m tests.bench.analysis_speed

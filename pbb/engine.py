@@ -37,8 +37,9 @@ class Engine:
 
     def __init__(self, device: str = "auto") -> None:
         self.device = chosen_device(device)
-        keep_freed_memory()
         self._side_by_side = self.device.type != "cpu"
+        if not self._side_by_side:
+            keep_freed_memory()
         self._resident = Resident(self.device)
         # On CPU, results keep the bytes that the decoder of one adapter gives them.
         self._by: Continue = self._resident.continued if self._side_by_side else continued

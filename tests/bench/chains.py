@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -37,7 +38,9 @@ def main(study: str, count: int) -> None:
             out.mkdir()
             began = time.process_time()
             engine.run(planned.stage, done[planned.parent] if planned.parent else None, out)
-            spent[planned.stage.role].append(time.process_time() - began)
+            stage: Any = planned.stage
+            kind = "evaluation" if planned.is_evaluation else stage.role
+            spent[kind].append(time.process_time() - began)
     print(json.dumps(spent))
 
 

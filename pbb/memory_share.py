@@ -16,7 +16,7 @@ def keep_to(share: float) -> None:
 
 def own_bytes(device: torch.device) -> int:
     """All that this process may ever take; the whole memory unless it keeps to a share."""
-    share = torch.cuda.get_per_process_memory_fraction(device)
+    share = torch.cuda.get_per_process_memory_fraction(device.index)  # takes no bare "cuda"
     return int(share * torch.cuda.get_device_properties(device).total_memory)
 
 

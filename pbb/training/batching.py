@@ -44,12 +44,11 @@ def microbatch(
     """Those documents whose places are in `blocks`, laid out so."""
     packed = pack([document.ids for document in documents], blocks, pad_id=pad_id, device=device)
     rows = [documents[i] for i in packed.order]
-    spans = [
-        np.arange(start + row.n_prompt - 1, start + len(row.ids) - 1)
-        for start, row in zip(packed.starts, rows, strict=True)
-    ]
-    before = torch.from_numpy(np.concatenate(spans)).to(device, non_blocking=True)
-    owner = np.repeat(packed.order, [row.n_target for row in rows])
+    counts = np.array([row.n_target for row in rows])
+    firsts = np.array(packed.starts) + [row.n_prompt - 1 for row in rows]
+    spans = np.repeat(firsts - counts.cumsum() + counts, counts) + np.arange(counts.sum())
+    before = torch.from_numpy(spans).to(device, non_blocking=True)
+    owner = np.repeat(packed.order, counts)
     return Microbatch(
         packed,
         before,

@@ -74,7 +74,7 @@ class _BlockMix(torch.autograd.Function):
         each, turning, cos, sin, *kept = ctx.saved_tensors
         h = ctx.h
         of_each, of_turning = torch.empty_like(each), torch.empty_like(turning)
-        parts = (turning[:, :h], turning[:, h:], each[:, 2 * h :], grad.unflatten(1, (h, -1)))
+        parts = (turning[:, :h], turning[:, h:], each[:, 2 * h :], grad.view(len(grad), h, -1))
         into = (of_turning[:, :h], of_turning[:, h:], of_each[:, 2 * h :])
         blocks = _of_blocks((*parts, *into), ctx.shapes)
         for (queries, keys, values, got, *outs), seen, logsumexp in zip(
@@ -93,7 +93,8 @@ def _of_blocks(parts: Sequence[Tensor], shapes: Shapes) -> list[list[Tensor]]:
     found, start = [], 0
     for rows, width in shapes:
         end = start + rows * width
-        found.append([t[start:end].unflatten(0, (rows, width)).transpose(1, 2) for t in parts])
+        shape = (rows, width, -1, parts[0].shape[-1])
+        found.append([t[start:end].view(shape).transpose(1, 2) for t in parts])
         start = end
     return found
 

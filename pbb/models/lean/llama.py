@@ -79,9 +79,11 @@ class Llama:
         return rms_norm(x, self.norm, self.shape.eps)
 
     def angles(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Cosines and sines (..., n, 1, head_dim/2) of positions (..., n)."""
+        """Cosines (..., n, 1, head_dim), each half alike, and sines (..., n, 1, head_dim/2) of
+        positions (..., n)."""
         angles = positions[..., None].float() * self.turns
         cos, sin = angles.cos() * self.turn_scale, angles.sin() * self.turn_scale
+        cos = torch.cat([cos, cos], dim=-1)
         return cos.to(dtype).unsqueeze(-2), sin.to(dtype).unsqueeze(-2)
 
     def logits(self, hidden: Tensor) -> Tensor:

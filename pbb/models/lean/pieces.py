@@ -57,12 +57,12 @@ class _Rotated(torch.autograd.Function):
 
 def turned_by(x: Tensor, cos: Tensor, sin: Tensor, way: int, out: Tensor | None = None) -> Tensor:
     """Each pair (i, i + half) of a head turned by its angle (way 1), or back (-1). No gradient."""
-    first, second = x.chunk(2, dim=-1)
     if out is None:
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
-    into_first, into_second = out.chunk(2, dim=-1)
-    torch.mul(first, cos, out=into_first).addcmul_(second, sin, value=-way)
-    torch.mul(second, cos, out=into_second).addcmul_(first, sin, value=way)
+    first, second = x.chunk(2, dim=-1)
+    into_first, into_second = torch.mul(x, cos, out=out).chunk(2, dim=-1)
+    into_first.addcmul_(second, sin, value=-way)
+    into_second.addcmul_(first, sin, value=way)
     return out
 
 
@@ -94,7 +94,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 
 
 def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions of x (..., n, heads, head_dim); cos and sin (..., n, 1, head_dim/2)."""
+    """Rotary positions of x (..., n, heads, head_dim), by `Llama.angles`."""
     if is_compiling():
         return _rotation(x, cos, sin)
     if x.is_cuda and not torch.is_grad_enabled():
@@ -113,6 +113,7 @@ def swiglu(both: Tensor) -> Tensor:
 
 def _rotation(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     first, second = x.chunk(2, dim=-1)
+    cos = cos.chunk(2, dim=-1)[0]
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 

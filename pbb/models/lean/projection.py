@@ -143,7 +143,7 @@ def _halves(parts: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]
 
 def _rows(wide: Tensor, ups: Sequence[Tensor]) -> Sequence[Tensor]:
     """Each part's rows among all outputs."""
-    each: Sequence[Tensor] = wide.split([len(up) for up in ups])
+    each: Sequence[Tensor] = wide.split_with_sizes([len(up) for up in ups])
     return each
 
 

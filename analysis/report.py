@@ -73,7 +73,10 @@ def unwritable(folder: Path, error: OSError) -> BadInput:
             f"{folder}: the disk is full ({error.strerror}); make room and report again: all that "
             "is finished is kept"
         )
-    return BadInput(f"{folder}: cannot be written ({error.strerror}); name another folder by --out")
+    which = error.filename2 or error.filename or folder
+    return BadInput(
+        f"{which}: cannot be written ({error.strerror or error}); name another folder by --out"
+    )
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

@@ -6,7 +6,7 @@ import torch
 
 
 def keep_to(share: float) -> None:
-    """Let this process have so much of its GPU's memory, above 0 and below 1.
+    """Let this process have so much of its GPU's memory, above 0, at most 1 (all of it).
 
     More is a torch.OutOfMemoryError then. Without a GPU nothing happens.
     """

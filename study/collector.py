@@ -95,11 +95,14 @@ class Collector:
         self._share_out()
         if trials is not None:
             planned = {trial.id: trial for trial in trials}
-            self._items.remove(self.rows.keys() - planned.keys())  # of another version of the code
+            strangers = self.rows.keys() - planned.keys()  # of another version of the code
             self.rows = {
                 name: self.rows.get(name) or cancelled_row(trial) for name, trial in planned.items()
             }
-        self._write()
+            self._write()  # first: a part that cannot be read is told by what follows
+            self._items.remove(strangers)
+        else:
+            self._write()
         self._items.compact(t for t, row in self.rows.items() if row["status"] == Status.OK.value)
         self._store.push()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -46,8 +47,8 @@ def export(folder: Place, out: Path) -> Path:
     source = StudyFolder(path.absolute())
     if not source.study.is_file():
         raise ExportError(f"{folder}: holds no study.yaml; name the folder that `launch` wrote")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ExportError(f"{out}: is not empty; name a new folder, so that nothing is overwritten")
+    if os.path.lexists(out):
+        raise ExportError(f"{out}: is there already; name a new folder: nothing is overwritten")
     if out.resolve().is_relative_to(path.resolve()):
         raise ExportError(f"{out}: lies within the study folder; name one outside it")
     name = load_study(source.study).name

@@ -136,14 +136,21 @@ def _take_over(folder: StudyFolder, study: Study, resolve: Resolve) -> None:
             f"{error}; mend or move that file, rename the study, or choose another --root"
         ) from error
     changed = changed_keys(before, study)
-    if not changed:
+    by_hand = is_edited_by_hand(folder.study)
+    if not changed and not by_hand:
         return
-    differences = refusal(before, study, resolve)
+    differences = refusal(before, study, resolve) if changed else None
     if differences is not None:
         raise FolderError(
             f"{folder.path}: was made by another study file, whose runs are not all runs of this "
             f"one ({differences}); undo that, rename the study, or choose another --root. Stages "
             f"that two studies under one root share are not run again{_by_hand(folder)}"
+        )
+    known = {_digest(dump_study(each)) for each in (before, study)}
+    if by_hand and _marked(folder.study) not in known:
+        raise FolderError(  # what is there was made by what that file said before
+            f"{folder.study}: was edited by hand since its launch, and the study launched now is "
+            "held against it; undo that edit, or choose another --root"
         )
     edited = {key: study_data(before).get(key) for key in changed if key not in HOW_IT_RUNS}
     if edited:  # noted first: a change may be noted and not made, never made and not noted
@@ -154,14 +161,23 @@ def _take_over(folder: StudyFolder, study: Study, resolve: Resolve) -> None:
 
 
 def _as_launched(study: Study) -> str:
-    text = dump_study(study)
+    return _as_marked(dump_study(study))
+
+
+def _as_marked(text: str) -> str:
     return f"{text}{MARK}{_digest(text)}\n"
 
 
 def is_edited_by_hand(file: Path) -> bool:
     """Whether the study file of a folder is no longer what a launch wrote, as far as it says."""
-    text, mark, digest = file.read_text("utf-8", "replace").rpartition(MARK)
-    return bool(mark) and digest.strip() != _digest(text)
+    text, mark, _ = file.read_text("utf-8", "replace").partition(MARK)
+    return bool(mark) and _as_marked(text) != file.read_text("utf-8", "replace")
+
+
+def _marked(file: Path) -> str:
+    """The digest of what a launch wrote."""
+    _, _, rest = file.read_text("utf-8", "replace").partition(MARK)
+    return rest.split("\n", 1)[0].strip()
 
 
 def _digest(text: str) -> str:

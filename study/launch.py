@@ -119,9 +119,8 @@ def _brought(plan: Plan, folder: StudyFolder, means: _Means, began_s: float) -> 
     tuned = tune(study, folder, means.search)
     if tuned.failed:
         wall_s = time.monotonic() - began_s
-        return LaunchResult(
-            folder.path, 0, tuned.failed, len(tuned.run), 0, wall_s, used_backend=True
-        )
+        used = means.used_backend
+        return LaunchResult(folder.path, 0, tuned.failed, len(tuned.run), 0, wall_s, used)
     measured = make_plan(study, means.bases.__getitem__, tuned.chosen) if tuned.chosen else plan
     collector = means.bring(measured, folder, store.root / SCRATCH / study.name)
     store.sweep()  # after workers that died while others went on

@@ -77,17 +77,22 @@ def _item_rows(files: StudyFolder, rows: Iterable[Row]) -> str | None:
     try:
         before = _names(files)
         try:
-            check_rows(files.path)
+            missing = _missing(files, ended)
         except BadInput:
             if _names(files) == before:
                 raise
-            check_rows(files.path)  # a launch has just put files into parts
-        missing = ended - trials_in(files.items)
+            missing = _missing(files, ended)  # a launch has just put files into parts
     except BadInput as error:
         return str(error)
     if not missing:
         return None
     return f"item rows of {len(missing)} ended trials are missing; launch again to collect them"
+
+
+def _missing(files: StudyFolder, ended: set[str]) -> set[str]:
+    """Ended trials without rows. Raises BadInput where a report would refuse what is there."""
+    check_rows(files.path)
+    return ended - trials_in(files.items)
 
 
 def _names(files: StudyFolder) -> set[str]:

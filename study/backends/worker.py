@@ -47,9 +47,12 @@ def load_runner(name: str) -> StageRunner:
 
 
 def hold_share(gpus: float) -> None:
-    """Keep to the share of a GPU's memory that a trainer holds; others hold the rest."""
-    if 0 < gpus < 1:
-        importlib.import_module("pbb.memory_share").keep_to(gpus)  # brings torch
+    """Keep to the share of a GPU's memory that a trainer holds; others hold the rest.
+
+    A whole GPU is a share too: this process may have held less of it for another study.
+    """
+    if gpus > 0:
+        importlib.import_module("pbb.memory_share").keep_to(min(gpus, 1.0))  # brings torch
 
 
 def shared_runner(name: str, strategy: str) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from pbb.config import Recipe
+from pbb.models.lean import blocks
 from pbb.models.lean.blocks import in_blocks, trained_in_blocks
 from pbb.models.lean.llama import Mix, Shape, turned
 from pbb.models.lean.products import summed_outer
@@ -40,6 +41,8 @@ def _mixed(mix: Mix, each: Tensor) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_mixing_in_one_function_has_the_bytes_of_mixing_step_by_step(dtype: torch.dtype) -> None:
     each = torch.randn(N, 9, SHAPE.head_dim, dtype=dtype)
+    assert blocks._FLASH is not None and blocks._FLASH_BACK is not None, "torch renamed them"
+    assert blocks._suits(SHAPE, each.clone().requires_grad_())
     one = _mixed(trained_in_blocks(SHAPE, BLOCKS), each)
     steps = _mixed(turned(SHAPE, in_blocks(BLOCKS)), each)
     assert all(map(torch.equal, one, steps))

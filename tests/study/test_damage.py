@@ -20,7 +20,7 @@ from analysis.load import checked_counts, load
 from analysis.report import write_report
 from pbb.records import SCHEMA_KEY
 from search_spaces.errors import StudyError
-from search_spaces.study_file import load_study
+from search_spaces.study_file import Study, load_study
 from study import items
 from study.disk import DiskFull
 from study.export import ExportError, export
@@ -33,8 +33,10 @@ Damage = Callable[[Path], Path]
 """Does something to a study folder; gives the file that must be named."""
 
 
-def launched(root: Path) -> LaunchResult:
-    return launch(small_study(), root, "local", quiet=True, runner=RUNNER, resolve=fake_base)
+def launched(root: Path, study: Study | None = None) -> LaunchResult:
+    return launch(
+        study or small_study(), root, "local", quiet=True, runner=RUNNER, resolve=fake_base
+    )
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +287,20 @@ def test_status_tells_rows_that_are_missing_and_a_study_file_edited_by_hand(fold
     file.write_text(text.replace("data_seed: 1", "data_seed: 2"))
     with pytest.raises(StudyError, match="by hand"):
         launched(folder.parent)
+
+
+def test_a_study_file_edited_by_hand_stands_for_nothing(folder: Path) -> None:
+    """Else the rows of the old study would pass for those of the new one, or be removed."""
+    file, rows = folder / "study.yaml", sorted((folder / "items").iterdir())
+    text = file.read_text()
+    file.write_text(f"# a remark\n{text}")
+    assert "WRONG" in status(folder)
+    launched(folder.parent, load_study(file))
+    assert file.read_text() == text
+    file.write_text(text.replace("data_seed: 1", "data_seed: 2"))
+    with pytest.raises(StudyError, match="by hand"):
+        launched(folder.parent, load_study(file))
+    assert sorted((folder / "items").iterdir()) == rows
 
 
 # --- disks that are full or may not be written

@@ -12,7 +12,7 @@ from study.launch import launch
 from tests.study.studies import RUNNER, fake_base, small_study
 
 pytestmark = pytest.mark.ray
-SHARES = pytest.mark.parametrize(("gpus", "kept"), [(0.25, [0.25]), (1, []), (0, [])])
+SHARES = pytest.mark.parametrize(("gpus", "kept"), [(0.25, [0.25]), (1, [1.0]), (0, [])])
 
 
 @pytest.fixture

@@ -37,6 +37,9 @@ DOCUMENT = st.integers(2, 40).flatmap(
 )
 STEP = st.lists(DOCUMENT, min_size=1, max_size=6)
 
+TORCHS_OWN_WARNINGS = pytest.mark.filterwarnings("default::DeprecationWarning")
+"""While it compiles, torch uses what it has deprecated itself."""
+
 
 @given(
     st.lists(st.lists(STEP, min_size=2, max_size=2), min_size=1, max_size=3), st.integers(1, 150)
@@ -152,6 +155,7 @@ def accumulated(stack: Stack, accumulate: Any, members: Sequence[Member]) -> tup
     return torch.stack(losses).cpu(), stack.gradients.cpu().clone()
 
 
+@TORCHS_OWN_WARNINGS
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 def test_compiled_is_as_written() -> None:
@@ -167,6 +171,7 @@ def test_compiled_is_as_written() -> None:
         )
 
 
+@TORCHS_OWN_WARNINGS
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu_too_compiled_is_as_written() -> None:
     model: Any = a_model(num_key_value_heads=2).to("cuda")

@@ -21,6 +21,8 @@ MOST_REMEMBERED: Final = 50_000
 """Texts whose ids are kept: declarations come again and again."""
 AT_ONCE: Final = 32
 """Documents of a stream that are tokenised together, outside Python's lock."""
+NO_LIMIT: Final = 10**30
+"""Tokens, transformers' own for none: nothing is cut here, whatever a tokenizer's file says."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Encoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         if tokenizer.eos_token_id is None:
             raise ValueError(f"{tokenizer.name_or_path}: the tokenizer has no end-of-text token")
+        tokenizer.model_max_length = NO_LIMIT
         self._tokenizer = tokenizer
         self._known: dict[str, tuple[int, ...]] = {}
         self._chats = bool(tokenizer.chat_template)

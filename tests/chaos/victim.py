@@ -23,7 +23,7 @@ from pbb.models.registry import resolve as resolve_base
 from search_spaces.errors import StudyError
 from search_spaces.study_file import Study
 from study.backends.worker import ENGINE
-from study.launch import launch
+from study.launch import launch, status
 from tests.study.studies import RUNNER, fake_base
 
 _FORKS: Final = multiprocessing.get_context("forkserver")
@@ -77,6 +77,7 @@ def _launch(case: Case, root: Path, step: int, every: str, sleep_s: float) -> No
         raise SystemExit(TOLD) from None
     root.with_suffix(".steps").write_text(str(taken()))
     if result.failed:
+        print(status(result.folder), file=sys.stderr)
         raise SystemExit(1)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.experimental import internal_kv
 
 from pbb.records import StageOutcome, Status
 from search_spaces.settings import Resources
@@ -112,6 +113,7 @@ def test_a_pool_that_is_started_anew_lets_workers_go_when_it_was_closed(tmp_path
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_rays_head_keeps_notes_of_a_pool_apart_from_others() -> None:
+    internal_kv._internal_kv_reset()  # as a cluster of ray.cluster_utils does when it ends
     notes, others = HeadNotes("pool-1"), HeadNotes("pool-10")
     notes.write("closed", "")
     notes.write("given up", "why \N{SNOWMAN}")

@@ -163,7 +163,8 @@ class Store:
             except OSError:
                 if not final.exists():
                     raise
-                self._set_aside(final)
+                if self._outcome_here(fingerprint) is None:  # else another was first just now
+                    self._set_aside(final)
             else:
                 sync(self._stages)
                 return True

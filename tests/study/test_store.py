@@ -69,6 +69,26 @@ def test_the_first_of_two_writers_wins(store: Store, planned: PlannedStage) -> N
     assert not two.exists()
 
 
+def test_a_whole_stage_stays_where_another_was_first_by_a_hair(
+    store: Store, planned: PlannedStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has just looked for it must not take it away from those that read it."""
+    one, two = written(store, planned, "first"), written(store, planned, "second")
+    look, seen = store._outcome_here, []
+
+    def beaten(fingerprint: str) -> StageOutcome | None:
+        seen.append(fingerprint)
+        if len(seen) > 1:
+            return look(fingerprint)
+        assert Store(store.root).commit(fingerprint, one, planned.stage, None, OK)
+        return None
+
+    monkeypatch.setattr(store, "_outcome_here", beaten)
+    final = store.path(planned.fingerprint)
+    assert not store.commit(planned.fingerprint, two, planned.stage, None, OK)
+    assert (final / "weights").read_text() == "first"
+
+
 def test_racing_processes_leave_one_whole_stage(tmp_path: Path, planned: PlannedStage) -> None:
     racers = [failpoint(0, "commit", tmp_path) for _ in range(4)]
     assert [racer.wait(60) for racer in racers] == [0, 0, 0, 0]

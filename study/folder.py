@@ -141,10 +141,11 @@ def _take_over(folder: StudyFolder, study: Study, resolve: Resolve) -> None:
         return
     differences = refusal(before, study, resolve) if changed else None
     if differences is not None:
+        hint = f". {folder.study} was edited by hand since its launch, which may be the difference"
         raise FolderError(
             f"{folder.path}: was made by another study file, whose runs are not all runs of this "
             f"one ({differences}); undo that, rename the study, or choose another --root. Stages "
-            f"that two studies under one root share are not run again{_by_hand(folder)}"
+            f"that two studies under one root share are not run again{hint if by_hand else ''}"
         )
     known = {_digest(dump_study(each)) for each in (before, study)}
     if by_hand and _marked(folder.study) not in known:
@@ -170,8 +171,9 @@ def _as_marked(text: str) -> str:
 
 def is_edited_by_hand(file: Path) -> bool:
     """Whether the study file of a folder is no longer what a launch wrote, as far as it says."""
-    text, mark, _ = file.read_text("utf-8", "replace").partition(MARK)
-    return bool(mark) and _as_marked(text) != file.read_text("utf-8", "replace")
+    whole = file.read_text("utf-8", "replace")
+    text, mark, _ = whole.partition(MARK)
+    return bool(mark) and _as_marked(text) != whole
 
 
 def _marked(file: Path) -> str:
@@ -182,12 +184,6 @@ def _marked(file: Path) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _by_hand(folder: StudyFolder) -> str:
-    if not is_edited_by_hand(folder.study):
-        return ""
-    return f". {folder.study} was edited by hand since its launch, which may be the difference"
 
 
 def _remove_leftovers(folder: StudyFolder) -> None:

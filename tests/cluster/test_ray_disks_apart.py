@@ -16,7 +16,7 @@ import pytest
 from study.launch import launch
 from study.remote import open_remote
 from tests.cluster.test_ray_nodes import CPUS, launched, within
-from tests.study.object_stores import s3_server
+from tests.study.object_stores import s3_server, s3_settings
 from tests.study.studies import fake_base, small_study
 from tests.study.undisturbed import items_of_small
 
@@ -36,11 +36,7 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     log = tmp_path / "begun.txt"
     with s3_server() as server:
         for name, value in {
-            "AWS_ENDPOINT_URL": server,
-            "AWS_ACCESS_KEY_ID": "someone",
-            "AWS_SECRET_ACCESS_KEY": "something",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
+            **s3_settings(server),
             "PBB_CACHE": str(tmp_path / "disk" / "cache"),
             "FAKE_ENGINE_LOG": str(log),
             "FAKE_ENGINE_SLEEP_S": "1",

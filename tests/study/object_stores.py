@@ -98,6 +98,17 @@ class Mortal:
         return self._remote.list(folder)
 
 
+def s3_settings(server: str) -> dict[str, str]:
+    """Environment variables by which a process finds `s3_server`'s URL, and has credentials."""
+    return {
+        "AWS_ENDPOINT_URL": server,
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "something",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
 @contextmanager
 def s3_server() -> Iterator[str]:
     """moto's S3 on a free port of loopback; gives its URL."""

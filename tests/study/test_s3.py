@@ -21,7 +21,7 @@ from study.launch import LaunchResult, launch
 from study.remote import Remote, RemoteDown, RemoteError, open_remote
 from study.reporting import reported
 from study.status import status
-from tests.study.object_stores import s3_server
+from tests.study.object_stores import s3_server, s3_settings
 from tests.study.studies import RUNNER, fake_base, small_study
 from tests.study.undisturbed import items_of_small
 
@@ -41,11 +41,7 @@ def server() -> Iterator[str]:
 def machine(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty bucket, credentials, and a cache of this machine's own."""
     for name, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": "something",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **s3_settings(server),
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
         "PBB_CACHE": str(tmp_path / "one"),

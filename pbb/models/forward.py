@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pbb.models.head import backbone, head_logits
-from pbb.models.lean.blocks import trained_in_blocks
 from pbb.models.lean.llama import Llama
 from pbb.models.lean.reading import lean_llama
+from pbb.models.lean.trained import through_blocks
 from pbb.models.packing import ROWS, Packed
 
 
@@ -38,9 +38,9 @@ class Lean:
         self._llama = llama
 
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
-        mix = trained_in_blocks(self._llama.shape, packed.shapes)
+        through = through_blocks(self._llama, packed.shapes)
         filled = F.pad(places, (0, -len(places) % ROWS))
-        hidden = self._llama.mixed(packed.tokens, packed.positions, mix, filled)
+        hidden = self._llama.passed(packed.tokens, packed.positions, through, filled)
         return self._llama.logits(hidden)[: len(places)]
 
 

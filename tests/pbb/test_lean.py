@@ -152,8 +152,7 @@ def test_packed_documents_have_the_loss_and_the_gradient_of_padded_ones() -> Non
 def test_single_precision_stays_close(
     rank: int, onednn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not onednn:
-        monkeypatch.setattr(products, "_LINEAR", None)
+    monkeypatch.setattr(products, "_LINEAR", products._onednn() if onednn else None)
     with Attached(a_model(), "b", Lora(rank=rank), seed=0) as attached:
         model: Any = attached.model
         trained = [p for p in model.parameters() if p.requires_grad]

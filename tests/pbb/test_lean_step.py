@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from pbb.config import Recipe
-from pbb.models.lean import blocks
-from pbb.models.lean.blocks import in_blocks, trained_in_blocks
-from pbb.models.lean.llama import Mix, Shape, turned
+from pbb.models.lean.blocks import in_blocks
+from pbb.models.lean.llama import Layer, Llama, Shape, Through, step_by_step
 from pbb.models.lean.products import summed_outer
 from pbb.models.lean.projection import LowRank, Projection
+from pbb.models.lean.trained import suits, through_blocks
 from pbb.training.optimiser import Optimiser, clip_by_norm, learning_rate
 
 SHAPE = Shape(heads=3, key_heads=3, head_dim=8, eps=1e-5)
@@ -26,27 +26,53 @@ N = 32
 """Tokens: more than the blocks hold."""
 
 
-def _mixed(mix: Mix, each: Tensor) -> tuple[Tensor, Tensor]:
-    """What mixing gives, and its gradient under a weighting that tells places apart."""
-    angles = torch.arange(N)[:, None] * torch.linspace(0.1, 1, SHAPE.head_dim // 2)
-    cos = torch.cat([angles.cos(), angles.cos()], -1)[:, None].to(each.dtype)
-    own = each.clone().requires_grad_()
-    seen = mix(0, own, cos, angles.sin()[:, None].to(each.dtype))
-    weights = torch.linspace(-1, 1, seen.numel(), dtype=seen.dtype).view_as(seen)
-    (seen * weights).sum().backward()
-    assert own.grad is not None
-    return seen.detach(), own.grad
+def _layer(dtype: torch.dtype) -> tuple[Layer, list[Tensor]]:
+    """Of random weights with LoRA, merged and thin ones; and all that is trained."""
+
+    def projection(inputs: int, outputs: Sequence[int], rank: int) -> Projection:
+        parts = [LowRank(leaf(rank, inputs), leaf(out, rank), 0.7) for out in outputs]
+        return Projection(torch.randn(sum(outputs), inputs, dtype=dtype) / 5, tuple(parts))
+
+    def leaf(*shape: int) -> Tensor:
+        return (torch.randn(shape, dtype=dtype) / 5).requires_grad_()
+
+    layer = Layer(
+        torch.rand(24, dtype=dtype),
+        projection(24, (24, 24, 24), 8),
+        projection(24, (24,), 1),
+        torch.rand(24, dtype=dtype),
+        projection(24, (40, 40), 1),
+        projection(40, (24,), 8),
+    )
+    parts = [
+        part for each in (layer.qkv, layer.out, layer.gate_up, layer.down) for part in each.low_rank
+    ]
+    return layer, [t for part in parts for t in (part.down, part.up)]
 
 
+@pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_mixing_in_one_function_has_the_bytes_of_mixing_step_by_step(dtype: torch.dtype) -> None:
-    each = torch.randn(N, 9, SHAPE.head_dim, dtype=dtype)
-    assert blocks._FLASH is not None and blocks._FLASH_BACK is not None, "torch renamed them"
-    assert blocks._suits(SHAPE, each.clone().requires_grad_())
-    one = _mixed(trained_in_blocks(SHAPE, BLOCKS), each)
-    steps = _mixed(turned(SHAPE, in_blocks(BLOCKS)), each)
-    assert all(map(torch.equal, one, steps))
-    assert one[1].abs().sum() > 0
+def test_a_layer_at_once_has_what_it_has_step_by_step(dtype: torch.dtype, last: bool) -> None:
+    """All gradients under a weighting that tells places apart; a place may be asked twice."""
+    layer, trained = _layer(dtype)
+    empty = torch.empty(0)
+    llama = Llama(SHAPE, empty, (layer,), empty, empty, torch.linspace(0.1, 1, 4), 1.0)
+    x = torch.randn(N, 24, dtype=dtype, requires_grad=True)
+    cos, sin = llama.angles(torch.arange(N), dtype)
+    places = torch.tensor([3, 4, 20, 0, 0]) if last else None
+    assert suits(SHAPE, layer, x), "torch renamed its attention"
+
+    def gradients(through: Through) -> list[Tensor]:
+        after = through(0, x, cos, sin, places)
+        weights = torch.linspace(-1, 1, after.numel(), dtype=dtype).view_as(after)
+        return [after, *torch.autograd.grad((after * weights).sum(), [x, *trained])]
+
+    at_once = gradients(through_blocks(llama, BLOCKS))
+    stepwise = gradients(step_by_step(llama, in_blocks(BLOCKS)))
+    close = 1e-12 if dtype == torch.float64 else 2e-5
+    for found, due in zip(at_once, stepwise, strict=True):
+        torch.testing.assert_close(found, due, rtol=close, atol=close)
+        assert due.abs().sum() > 0
 
 
 @pytest.mark.parametrize(("left", "right"), [(96, 24), (24, 96), (40, 40)])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from pbb.models.lean.llama import Attend, Mix, Shape, attended, turned
+from pbb.models.lean.llama import Attend, attended
 from pbb.models.lean.pieces import turned_by
 
 Shapes = Sequence[tuple[int, int]]
@@ -21,71 +20,57 @@ _FLASH_BACK: Final = getattr(
 )
 """What torch's attention takes on CPU; null where it has other names."""
 
-
-def trained_in_blocks(shape: Shape, shapes: Shapes) -> Mix:
-    """Mixing within blocks, with one backward pass for all of them where it saves time."""
-    step_by_step = turned(shape, in_blocks(shapes))
-
-    def mix(layer: int, each: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        if _FLASH is None or _FLASH_BACK is None or not _suits(shape, each):
-            return step_by_step(layer, each, cos, sin)
-        apply: Any = _BlockMix.apply
-        seen: Tensor = apply(each, cos, sin, shape.heads, tuple(shapes))
-        return seen
-
-    return mix
+HAS_FLASH: Final = _FLASH is not None and _FLASH_BACK is not None
+"""Whether `mixed` can be called."""
 
 
-def _suits(shape: Shape, each: Tensor) -> bool:
-    plain = each.device.type == "cpu" and each.dtype in (torch.float32, torch.float64)
-    return plain and each.requires_grad and shape.heads == shape.key_heads
-
-
-class _BlockMix(torch.autograd.Function):
-    """Of all heads (n, 3 h, d): what `turned` makes of `in_blocks`, with the same bytes.
+def mixed(
+    each: Tensor, cos: Tensor, sin: Tensor, heads: int, shapes: Shapes
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Of all heads (n, 3 heads, d): what `turned` makes of `in_blocks`, with the same bytes, and
+    what `mixed_back` needs. No gradient.
 
     A step has some twenty small blocks in each layer. Autograd would keep a dozen nodes for each,
     and put the gradients of all parts together four times.
     """
+    assert _FLASH is not None
+    n, _, d = each.shape
+    turning = turned_by(each[:, : 2 * heads], cos, sin, 1)
+    seen = each.new_empty(n, heads, d)
+    kept = []
+    parts = (turning[:, :heads], turning[:, heads:], each[:, 2 * heads :], seen)
+    for queries, keys, values, out in _of_blocks(parts, shapes):
+        found, logsumexp = _FLASH(queries, keys, values, 0.0, True)
+        out.copy_(found)
+        kept += [found, logsumexp]
+    _clear_rest([seen], shapes)
+    return seen.flatten(1), (each, turning, *kept)
 
-    @staticmethod
-    def forward(
-        ctx: Any, each: Tensor, cos: Tensor, sin: Tensor, h: int, shapes: tuple[tuple[int, int]]
-    ) -> Tensor:
-        assert _FLASH is not None
-        n, _, d = each.shape
-        turning = turned_by(each[:, : 2 * h], cos, sin, 1)
-        seen = each.new_empty(n, h, d)
-        kept = []
-        parts = (turning[:, :h], turning[:, h:], each[:, 2 * h :], seen)
-        for queries, keys, values, out in _of_blocks(parts, shapes):
-            found, logsumexp = _FLASH(queries, keys, values, 0.0, True)
-            out.copy_(found)
-            kept += [found, logsumexp]
-        _clear_rest([seen], shapes)
-        ctx.save_for_backward(each, turning, cos, sin, *kept)
-        ctx.h, ctx.shapes = h, shapes
-        return seen.flatten(1)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        assert _FLASH_BACK is not None
-        each, turning, cos, sin, *kept = ctx.saved_tensors
-        h = ctx.h
-        of_each, of_turning = torch.empty_like(each), torch.empty_like(turning)
-        parts = (turning[:, :h], turning[:, h:], each[:, 2 * h :], grad.view(len(grad), h, -1))
-        into = (of_turning[:, :h], of_turning[:, h:], of_each[:, 2 * h :])
-        blocks = _of_blocks((*parts, *into), ctx.shapes)
-        for (queries, keys, values, got, *outs), seen, logsumexp in zip(
-            blocks, kept[::2], kept[1::2], strict=True
-        ):
-            found = _FLASH_BACK(got, queries, keys, values, seen, logsumexp, 0.0, True)
-            for out, of in zip(outs, found, strict=True):
-                out.copy_(of)
-        _clear_rest(into, ctx.shapes)
-        turned_by(of_turning, cos, sin, -1, of_each[:, : 2 * h])
-        return of_each, None, None, None, None
+def mixed_back(
+    grad: Tensor,
+    kept: Sequence[Tensor],
+    cos: Tensor,
+    sin: Tensor,
+    heads: int,
+    shapes: Shapes,
+) -> Tensor:
+    """The gradient of all heads from that of what `mixed` gave."""
+    assert _FLASH_BACK is not None
+    each, turning, *found = kept
+    of_each, of_turning = torch.empty_like(each), torch.empty_like(turning)
+    values, got = each[:, 2 * heads :], grad.view(len(grad), heads, -1)
+    parts = (turning[:, :heads], turning[:, heads:], values, got)
+    into = (of_turning[:, :heads], of_turning[:, heads:], of_each[:, 2 * heads :])
+    for (*read, of_seen, of_queries, of_keys, of_values), seen, logsumexp in zip(
+        _of_blocks((*parts, *into), shapes), found[::2], found[1::2], strict=True
+    ):
+        gradients = _FLASH_BACK(of_seen, *read, seen, logsumexp, 0.0, True)
+        for out, of in zip((of_queries, of_keys, of_values), gradients, strict=True):
+            out.copy_(of)
+    _clear_rest(into, shapes)
+    turned_by(of_turning, cos, sin, -1, of_each[:, : 2 * heads])
+    return of_each
 
 
 def _of_blocks(parts: Sequence[Tensor], shapes: Shapes) -> list[list[Tensor]]:

@@ -20,9 +20,9 @@ from pbb.models.lean.projection import Projection
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, queries (..., n, heads, d), keys and values (..., n, key heads, d)) -> (..., n, heads x
 d)."""
-Mix = Callable[[int, Tensor, Tensor, Tensor], Tensor]
-"""(layer, all heads (..., n, heads + 2 key heads, d), cosines, sines) -> (..., n, heads x d): of
-queries, keys and values side by side, not yet turned to their positions."""
+Through = Callable[[int, Tensor, Tensor, Tensor, Tensor | None], Tensor]
+"""(layer, x (..., n, d), cosines, sines, places) -> x after the layer; of the places, counted
+through all leading dimensions, where there are any."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,14 @@ class Llama:
         kept: places among all tokens, counted through all leading dimensions. The last layer's
         feed-forward part is computed for these alone.
         """
-        return self.mixed(tokens, positions, turned(self.shape, attend), kept)
+        return self.passed(tokens, positions, step_by_step(self, attend), kept)
 
-    def mixed(self, tokens: Tensor, positions: Tensor, mix: Mix, kept: Tensor) -> Tensor:
-        """As `hidden`, where turning is mixing's to do."""
+    def passed(self, tokens: Tensor, positions: Tensor, through: Through, kept: Tensor) -> Tensor:
+        """As `hidden`; through: what takes x through a layer."""
         x = F.embedding(tokens, self.embedding)
         cos, sin = self.angles(positions, x.dtype)
-        for i, layer in enumerate(self.layers):
-            seen = mix(i, all_heads(self.shape, layer, x), cos, sin)
-            if i == len(self.layers) - 1:
-                x, seen = _rows(x, kept), _rows(seen, kept)
-            x = fed_forward(self.shape, layer, x, seen)
+        for i in range(len(self.layers)):
+            x = through(i, x, cos, sin, kept if i == len(self.layers) - 1 else None)
         return rms_norm(x, self.norm, self.shape.eps)
 
     def angles(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -131,9 +128,18 @@ def turned_heads(
     return queries, keys, values
 
 
-def turned(shape: Shape, attend: Attend) -> Mix:
-    """Mixing that turns, then attends."""
-    return lambda layer, each, cos, sin: attend(layer, *turned_heads(shape, each, cos, sin))
+def step_by_step(llama: Llama, attend: Attend) -> Through:
+    """Through layers by operations of which autograd knows each."""
+
+    def through(i: int, x: Tensor, cos: Tensor, sin: Tensor, places: Tensor | None) -> Tensor:
+        layer = llama.layers[i]
+        each = all_heads(llama.shape, layer, x)
+        seen = attend(i, *turned_heads(llama.shape, each, cos, sin))
+        if places is not None:
+            x, seen = _rows(x, places), _rows(seen, places)
+        return fed_forward(llama.shape, layer, x, seen)
+
+    return through
 
 
 def fed_forward(shape: Shape, layer: Layer, x: Tensor, seen: Tensor) -> Tensor:

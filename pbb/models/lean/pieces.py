@@ -7,7 +7,7 @@ leading dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,25 +21,37 @@ from torch.compiler import is_compiling
 class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        wide = x if x.dtype == torch.float64 else x.float()
-        inverse = wide.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
-        unit = wide * inverse
-        ctx.save_for_backward(unit, inverse, weight)
+        y, kept = normed(x, weight, eps)
+        ctx.save_for_backward(weight, *kept)
         ctx.dtype = x.dtype
-        return unit.to(x.dtype) * weight
+        return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        unit, inverse, weight = ctx.saved_tensors
+        weight, *kept = ctx.saved_tensors
         of_x = of_weight = None
         if ctx.needs_input_grad[0]:
-            scaled = (grad * weight).to(unit.dtype)
-            along = (scaled * unit).mean(-1, keepdim=True)
-            of_x = scaled.sub_(unit * along).mul_(inverse).to(ctx.dtype)
+            of_x = normed_back(grad, kept, weight).to(ctx.dtype)
         if ctx.needs_input_grad[1]:
-            of_weight = (grad * unit).flatten(0, -2).sum(0)
+            of_weight = (grad * kept[0]).flatten(0, -2).sum(0)
         return of_x, of_weight, None
+
+
+def normed(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """`rms_norm` without gradient, and x over its root mean square with one over that."""
+    wide = x if x.dtype == torch.float64 else x.float()
+    inverse = wide.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
+    unit = wide * inverse
+    return unit.to(x.dtype) * weight, (unit, inverse)
+
+
+def normed_back(grad: Tensor, kept: Sequence[Tensor], weight: Tensor) -> Tensor:
+    """The gradient of x from that of what `normed` gave, in the precision of what it kept."""
+    unit, inverse = kept
+    scaled = (grad * weight).to(unit.dtype)
+    along = (scaled * unit).mean(-1, keepdim=True)
+    return scaled.sub_(unit * along).mul_(inverse)
 
 
 class _Rotated(torch.autograd.Function):
@@ -69,21 +81,31 @@ def turned_by(x: Tensor, cos: Tensor, sin: Tensor, way: int, out: Tensor | None 
 class _SwiGlu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, both: Tensor) -> Tensor:
-        gate, up = both.chunk(2, dim=-1)
-        swish = F.silu(gate)
+        gated_up, swish = gated(both)
         ctx.save_for_backward(both, swish)
-        return swish * up
+        return gated_up
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        both, swish = ctx.saved_tensors
-        gate, up = both.chunk(2, dim=-1)
-        out = torch.empty_like(both)
-        of_gate, of_up = out.chunk(2, dim=-1)
-        torch.mul(grad, swish, out=of_up)
-        torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=of_gate)
-        return out
+        return gated_back(grad, *ctx.saved_tensors)
+
+
+def gated(both: Tensor) -> tuple[Tensor, Tensor]:
+    """`swiglu` without gradient, and silu(gate)."""
+    gate, up = both.chunk(2, dim=-1)
+    swish = F.silu(gate)
+    return swish * up, swish
+
+
+def gated_back(grad: Tensor, both: Tensor, swish: Tensor) -> Tensor:
+    """The gradient of gate and up from that of what `gated` gave."""
+    gate, up = both.chunk(2, dim=-1)
+    out = torch.empty_like(both)
+    of_gate, of_up = out.chunk(2, dim=-1)
+    torch.mul(grad, swish, out=of_up)
+    torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=of_gate)
+    return out
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -105,7 +127,7 @@ def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def swiglu(both: Tensor) -> Tensor:
     """silu(gate) x up, of gate and up side by side."""
     if is_compiling():
-        return _gated(both)
+        return _gate_formula(both)
     if both.is_cuda and not torch.is_grad_enabled():
         return _fused()[1](both)
     return _SwiGlu.apply(both)  # type: ignore[no-any-return, no-untyped-call]
@@ -117,12 +139,12 @@ def _rotation(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
-def _gated(both: Tensor) -> Tensor:
+def _gate_formula(both: Tensor) -> Tensor:
     gate, up = both.chunk(2, dim=-1)
     return F.silu(gate) * up
 
 
 @cache
 def _fused() -> tuple[Callable[[Tensor, Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """`_rotation` and `_gated`, each as one kernel: where nothing is kept for a backward pass."""
-    return torch.compile(_rotation, dynamic=True), torch.compile(_gated, dynamic=True)
+    """`_rotation` and `_gate_formula`, each as one kernel: where nothing is kept for gradients."""
+    return torch.compile(_rotation, dynamic=True), torch.compile(_gate_formula, dynamic=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final
 
 import torch
@@ -14,81 +16,79 @@ from pbb.models.lean.pieces import turned_by
 Shapes = Sequence[tuple[int, int]]
 """(rows, width) of each block, as `Packed` tells them."""
 
-_FLASH: Final = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
-_FLASH_BACK: Final = getattr(
-    torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu_backward", None
-)
-"""What torch's attention takes on CPU; null where it has other names."""
-
-HAS_FLASH: Final = _FLASH is not None and _FLASH_BACK is not None
-"""Whether `mixed` can be called."""
+WIDEST: Final = 256
+"""Of the blocks that `mixed` takes: it holds all scores of a block."""
 
 
 def mixed(
     each: Tensor, cos: Tensor, sin: Tensor, heads: int, shapes: Shapes
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Of all heads (n, 3 heads, d): what `turned` makes of `in_blocks`, with the same bytes, and
+    """Of all heads (n, 3 heads, d): what turning and `in_blocks` make of them, (n, heads x d), and
     what `mixed_back` needs. No gradient.
 
-    A step has some twenty small blocks in each layer. Autograd would keep a dozen nodes for each,
-    and put the gradients of all parts together four times.
+    Written out, since rows are short: torch's attention takes longer to begin than to compute.
     """
-    assert _FLASH is not None
-    n, _, d = each.shape
-    turning = turned_by(each[:, : 2 * heads], cos, sin, 1)
-    seen = each.new_empty(n, heads, d)
+    turned, seen = torch.empty_like(each), each.new_empty(len(each), heads, each.shape[2])
+    turned_by(each[:, : 2 * heads], cos, sin, 1, turned[:, : 2 * heads])
+    turned[:, 2 * heads :] = each[:, 2 * heads :]
     kept = []
-    parts = (turning[:, :heads], turning[:, heads:], each[:, 2 * heads :], seen)
-    for queries, keys, values, out in _of_blocks(parts, shapes):
-        found, logsumexp = _FLASH(queries, keys, values, 0.0, True)
-        out.copy_(found)
-        kept += [found, logsumexp]
-    _clear_rest([seen], shapes)
-    return seen.flatten(1), (each, turning, *kept)
+    for block, out in _blocks((turned, seen), heads, shapes):
+        read = block.flatten(1, 2)
+        queries, keys, values = read
+        width, d = queries.shape[1:]
+        hidden = _later(each.dtype)[:width, :width]
+        weights = torch.baddbmm(hidden, queries, keys.mT, alpha=d**-0.5).softmax(-1)
+        out.copy_(torch.bmm(weights, values).view_as(out))
+        kept += [read, weights]
+    _clear_rest(seen, shapes)
+    return seen.flatten(1), tuple(kept)
 
 
 def mixed_back(
-    grad: Tensor,
-    kept: Sequence[Tensor],
-    cos: Tensor,
-    sin: Tensor,
-    heads: int,
-    shapes: Shapes,
+    grad: Tensor, kept: Sequence[Tensor], cos: Tensor, sin: Tensor, heads: int, shapes: Shapes
 ) -> Tensor:
     """The gradient of all heads from that of what `mixed` gave."""
-    assert _FLASH_BACK is not None
-    each, turning, *found = kept
-    of_each, of_turning = torch.empty_like(each), torch.empty_like(turning)
-    values, got = each[:, 2 * heads :], grad.view(len(grad), heads, -1)
-    parts = (turning[:, :heads], turning[:, heads:], values, got)
-    into = (of_turning[:, :heads], of_turning[:, heads:], of_each[:, 2 * heads :])
-    for (*read, of_seen, of_queries, of_keys, of_values), seen, logsumexp in zip(
-        _of_blocks((*parts, *into), shapes), found[::2], found[1::2], strict=True
-    ):
-        gradients = _FLASH_BACK(of_seen, *read, seen, logsumexp, 0.0, True)
-        for out, of in zip((of_queries, of_keys, of_values), gradients, strict=True):
-            out.copy_(of)
-    _clear_rest(into, shapes)
-    turned_by(of_turning, cos, sin, -1, of_each[:, : 2 * heads])
+    got = grad.view(len(grad), heads, -1)
+    of_turned, of_each = (got.new_empty(len(got), 3 * heads, got.shape[2]) for _ in range(2))
+    blocks = _blocks((got, of_turned), heads, shapes)
+    for (of_seen, into), read, weights in zip(blocks, kept[::2], kept[1::2], strict=True):
+        queries, keys, values = read
+        of_queries, of_keys, of_values = of_read = torch.empty_like(read)
+        of_seen = of_seen.reshape_as(values)
+        torch.bmm(weights.mT, of_seen, out=of_values)
+        of_weights = torch.bmm(of_seen, values.mT)
+        of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+        scale = values.shape[2] ** -0.5
+        torch.baddbmm(of_queries, of_scores, keys, beta=0, alpha=scale, out=of_queries)
+        torch.baddbmm(of_keys, of_scores.mT, queries, beta=0, alpha=scale, out=of_keys)
+        into.copy_(of_read.view_as(into))
+    _clear_rest(of_turned, shapes)
+    turned_by(of_turned[:, : 2 * heads], cos, sin, -1, of_each[:, : 2 * heads])
+    of_each[:, 2 * heads :] = of_turned[:, 2 * heads :]
     return of_each
 
 
-def _of_blocks(parts: Sequence[Tensor], shapes: Shapes) -> list[list[Tensor]]:
-    """Each block's views (rows, heads, width, d) of parts (n, heads, d)."""
-    found, start = [], 0
+def _blocks(parts: Sequence[Tensor], heads: int, shapes: Shapes) -> Iterator[tuple[Tensor, ...]]:
+    """Each block's views (k, rows, heads, width, d) of parts (n, k heads, d)."""
+    start = 0
     for rows, width in shapes:
         end = start + rows * width
-        shape = (rows, width, -1, parts[0].shape[-1])
-        found.append([t[start:end].view(shape).transpose(1, 2) for t in parts])
+        yield tuple(
+            part[start:end].view(rows, width, -1, heads, part.shape[2]).permute(2, 0, 3, 1, 4)
+            for part in parts
+        )
         start = end
-    return found
 
 
-def _clear_rest(written: Sequence[Tensor], shapes: Shapes) -> None:
+def _clear_rest(written: Tensor, shapes: Shapes) -> None:
     """Zero what lies after the last block."""
-    filled = sum(rows * width for rows, width in shapes)
-    for part in written:
-        part[filled:].zero_()
+    written[sum(rows * width for rows, width in shapes) :].zero_()
+
+
+@cache
+def _later(dtype: torch.dtype) -> Tensor:
+    """What is added to a query's scores (WIDEST, WIDEST): no weight for what comes after it."""
+    return torch.full((WIDEST, WIDEST), -math.inf, dtype=dtype).triu_(1)
 
 
 def in_blocks(shapes: Shapes) -> Attend:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pbb.models.lean.blocks import HAS_FLASH, Shapes, in_blocks, mixed, mixed_back
+from pbb.models.lean.blocks import WIDEST, Shapes, in_blocks, mixed, mixed_back
 from pbb.models.lean.llama import Layer, Llama, Shape, Through, step_by_step
 from pbb.models.lean.pieces import gated, gated_back, normed, normed_back
 from pbb.models.lean.projection import Projection
@@ -26,7 +26,7 @@ def through_blocks(llama: Llama, shapes: Shapes) -> Through:
 
     def through(i: int, x: Tensor, cos: Tensor, sin: Tensor, places: Tensor | None) -> Tensor:
         layer = llama.layers[i]
-        if not suits(llama.shape, layer, x):
+        if not suits(llama.shape, layer, x, shapes):
             return stepwise(i, x, cos, sin, places)
         apply: Any = _TrainedLayer.apply
         trained = chain.from_iterable(part.trained() for part in _projections(layer))
@@ -36,14 +36,15 @@ def through_blocks(llama: Llama, shapes: Shapes) -> Through:
     return through
 
 
-def suits(shape: Shape, layer: Layer, x: Tensor) -> bool:
-    """Whether `_TrainedLayer` can take x through: LoRA alone is trained, on CPU, and as many heads
-    ask as are asked."""
+def suits(shape: Shape, layer: Layer, x: Tensor, shapes: Shapes) -> bool:
+    """Whether `_TrainedLayer` can take x through: LoRA alone is trained, on CPU, as many heads ask
+    as are asked, and no block is wide."""
     plain = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
     lora = all(part.low_rank for part in _projections(layer))
     frozen = lora and not (layer.norm_in.requires_grad or layer.norm_mlp.requires_grad)
     alone = torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
-    return HAS_FLASH and plain and frozen and alone and shape.heads == shape.key_heads
+    short = all(width <= WIDEST for _, width in shapes)
+    return plain and frozen and alone and short and shape.heads == shape.key_heads
 
 
 def _projections(layer: Layer) -> tuple[Projection, ...]:

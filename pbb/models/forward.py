@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pbb.models.head import backbone, head_logits
+from pbb.models.lean.frozen_head import frozen_head_loss, loss_and_slope_at_once
 from pbb.models.lean.llama import Llama
 from pbb.models.lean.reading import lean_llama
 from pbb.models.lean.trained import through_blocks
@@ -17,9 +18,20 @@ from pbb.models.packing import ROWS, Packed
 
 
 class Forward(Protocol):
-    """Logits (*places.shape, V) after the tokens at `places` of packed sequences, float32."""
+    """What a model says after the tokens at `places` (n,) of packed sequences."""
 
-    def __call__(self, packed: Packed, places: Tensor) -> Tensor: ...
+    def __call__(self, packed: Packed, places: Tensor) -> Tensor:
+        """Logits (n, V), float32."""
+        ...
+
+    def nll(self, packed: Packed, places: Tensor, wanted: Tensor) -> Tensor:
+        """Summed NLL [nats] of the tokens wanted (n,) there, a scalar.
+
+        Both of the paper's losses (declarative and execution, arXiv 2506.18777) are this one: what
+        is the target and what the prompt is decided by the document. A sum and no mean: the caller
+        divides once a step, so cuts into microbatches cannot change the loss.
+        """
+        ...
 
 
 def forward_of(model: nn.Module) -> Forward:
@@ -38,10 +50,21 @@ class Lean:
         self._llama = llama
 
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
+        return self._llama.logits(self._hidden(packed, places))[: len(places)]
+
+    def nll(self, packed: Packed, places: Tensor, wanted: Tensor) -> Tensor:
+        head = self._llama.head
+        if head.requires_grad or torch.is_autocast_enabled(head.device.type):
+            return F.cross_entropy(self(packed, places), wanted, reduction="sum")
+        hidden = self._hidden(packed, places)
+        filled = F.pad(wanted, (0, len(hidden) - len(wanted)), value=-1)
+        return frozen_head_loss(hidden, head, filled, loss_and_slope_at_once).sum()
+
+    def _hidden(self, packed: Packed, places: Tensor) -> Tensor:
+        """At the places, and at some more, so that their number is a multiple of ROWS."""
         through = through_blocks(self._llama, packed.shapes)
         filled = F.pad(places, (0, -len(places) % ROWS))
-        hidden = self._llama.passed(packed.tokens, packed.positions, through, filled)
-        return self._llama.logits(hidden)[: len(places)]
+        return self._llama.passed(packed.tokens, packed.positions, through, filled)
 
 
 class Whole:
@@ -56,6 +79,9 @@ class Whole:
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
         hidden = torch.cat([self._hidden(block) for block in _rectangles(packed)])
         return head_logits(self._model, hidden.index_select(0, places))
+
+    def nll(self, packed: Packed, places: Tensor, wanted: Tensor) -> Tensor:
+        return F.cross_entropy(self(packed, places), wanted, reduction="sum")
 
     def _hidden(self, tokens: Tensor) -> Tensor:
         found: Tensor = backbone(self._model)(input_ids=tokens, use_cache=False).last_hidden_state

@@ -13,7 +13,6 @@ from pbb.models.forward import Forward, forward_of
 from pbb.models.precision import autocast
 from pbb.records import StepRecord
 from pbb.training.batching import Microbatch, microbatches
-from pbb.training.losses import nll_sum
 from pbb.training.optimiser import Optimiser
 
 
@@ -69,7 +68,7 @@ def accumulate(
     total = torch.zeros((), dtype=torch.float64, device=device)
     for batch in cut:
         with autocast(numerics, device):
-            nll = nll_sum(forward, batch)
+            nll = forward.nll(batch.packed, batch.before, batch.wanted)
         (nll / n_target).backward()
         total += nll.detach()
     return float(total) / n_target

@@ -1,4 +1,4 @@
-"""Batches made ahead of the training that takes them, in a thread; in order, whatever the timing.
+"""Batches for the training that takes them, in order: made ahead in a thread, or when asked for.
 
 A thread and no process: stages last seconds, Ray's workers must not fork, and what costs most,
 tokenising, is done outside Python's lock.
@@ -14,10 +14,33 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+import torch
+
 T = TypeVar("T")
 
 AHEAD: Final = 16
 """Steps that may lie ready: enough for a pause of the maker, little to hold in memory."""
+
+
+class InTurn(Iterator[T], Generic[T]):
+    """The items of `source`, each made when it is asked for. waited_s: seconds that it took."""
+
+    def __init__(self, source: Iterable[T]) -> None:
+        self.waited_s = 0.0
+        self._items = iter(source)
+
+    def __next__(self) -> T:
+        began = time.perf_counter()
+        try:
+            return next(self._items)
+        finally:
+            self.waited_s += time.perf_counter() - began
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -83,3 +106,12 @@ class Feed(Iterator[T], Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def feed_for(source: Iterable[T], device: torch.device) -> Feed[T] | InTurn[T]:
+    """What suits training on a device: a thread, where the processor has little to do.
+
+    On a CPU each small operation gives Python's lock away and waits for it again: the thread costs
+    training three times what it makes (`docs/performance.md`).
+    """
+    return InTurn(source) if device.type == "cpu" else Feed(source)

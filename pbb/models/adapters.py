@@ -122,7 +122,8 @@ class Attached:
             state = dict(self.model.state_dict())
             for tied in getattr(self.model, "_tied_weights_keys", None) or {}:
                 state.pop(tied, None)
-        return {name: _whole(tensor.detach()).cpu().contiguous() for name, tensor in state.items()}
+        # Under training they may lie in one piece of memory, and move.
+        return {name: _whole(tensor.detach()).cpu().clone() for name, tensor in state.items()}
 
     def load(self, folder: Path) -> None:
         """Take the weights saved in a folder. Raises AdapterError where names do not match."""

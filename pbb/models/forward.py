@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -10,10 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pbb.models.head import backbone, head_logits
+from pbb.models.lean.blocks import Shapes, in_blocks
 from pbb.models.lean.frozen_head import frozen_head_loss, loss_and_slope_at_once
-from pbb.models.lean.llama import Llama
+from pbb.models.lean.llama import Llama, Through, step_by_step
 from pbb.models.lean.reading import lean_llama
-from pbb.models.lean.trained import through_blocks
+from pbb.models.lean.row import AdapterRow
+from pbb.models.lean.trained import suits, through_merged
 from pbb.models.packing import ROWS, Packed
 
 
@@ -43,11 +47,33 @@ def forward_of(model: nn.Module) -> Forward:
     return Whole(model) if lean is None else Lean(lean)
 
 
-class Lean:
-    """By `pbb.models.lean`."""
+@dataclass(frozen=True)
+class Learner:
+    """How a model is trained: what computes its logits and losses, and what is to be moved."""
 
-    def __init__(self, llama: Llama) -> None:
+    forward: Forward
+    parameters: list[nn.Parameter]
+
+
+def learner_of(model: nn.Module) -> Learner:
+    """As `forward_of`, for many steps of training by one process.
+
+    LoRA that is merged in every step is moved as one parameter: the model's own, under which it can
+    still be read, become views of that.
+    """
+    lean = lean_llama(model)
+    if lean is None or not suits(lean):
+        return Learner(forward_of(model), [p for p in model.parameters() if p.requires_grad])
+    row = AdapterRow(lean)
+    return Learner(Lean(lean, partial(through_merged, lean, row)), [row.parameter])
+
+
+class Lean:
+    """By `pbb.models.lean`. through: through its layers, with attention in blocks of shapes."""
+
+    def __init__(self, llama: Llama, through: Callable[[Shapes], Through] | None = None) -> None:
         self._llama = llama
+        self._through = through or (lambda shapes: step_by_step(llama, in_blocks(shapes)))
 
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
         return self._llama.logits(self._hidden(packed, places))[: len(places)]
@@ -62,8 +88,8 @@ class Lean:
 
     def _hidden(self, packed: Packed, places: Tensor) -> Tensor:
         """At the places, and at some more, so that their number is a multiple of ROWS."""
-        through = through_blocks(self._llama, packed.shapes)
         filled = F.pad(places, (0, -len(places) % ROWS))
+        through = self._through(packed.shapes)
         return self._llama.passed(packed.tokens, packed.positions, through, filled)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pbb.config import Numerics, RlRecipe
 from pbb.models.encoding import Encoded
-from pbb.models.forward import forward_of
+from pbb.models.forward import learner_of
 from pbb.models.precision import autocast
 from pbb.training.batching import Microbatch, microbatches
 from pbb.training.optimiser import Optimiser
@@ -82,11 +82,10 @@ class Policy:
     ) -> None:
         # Sampling and learning must see one and the same function: no dropout in either.
         self.model = model.eval()
-        self._forward = forward_of(model)
+        learner = learner_of(model)
+        self._forward, self._trained = learner.forward, learner.parameters
         self._recipe, self._numerics = recipe, numerics
         self._pad_id, self._device = pad_id, device
-        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._names, self._trained = list(named), list(named.values())
         self._parent = [p.detach().clone() for p in self._trained]
         self._good = [p.detach().clone() for p in self._trained]
         self._optimiser = Optimiser(self._trained, recipe)
@@ -177,8 +176,8 @@ class Policy:
     def state(self) -> dict[str, Tensor]:
         """All that a policy made anew from the same parent needs to go on."""
         groups = {
-            WEIGHTS: dict(zip(self._names, (p.detach() for p in self._trained), strict=True)),
-            GOOD: dict(zip(self._names, self._good, strict=True)),
+            WEIGHTS: {str(i): p.detach() for i, p in enumerate(self._trained)},
+            GOOD: {str(i): good for i, good in enumerate(self._good)},
             MOMENTS: self._optimiser.moments(),
         }
         return {f"{group}/{name}": t for group, of in groups.items() for name, t in of.items()}
@@ -186,9 +185,9 @@ class Policy:
     @torch.no_grad()
     def take(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a state."""
-        for p, good, name in zip(self._trained, self._good, self._names, strict=True):
-            p.copy_(state[f"{WEIGHTS}/{name}"])
-            good.copy_(state[f"{GOOD}/{name}"])
+        for i, (p, good) in enumerate(zip(self._trained, self._good, strict=True)):
+            p.copy_(state[f"{WEIGHTS}/{i}"])
+            good.copy_(state[f"{GOOD}/{i}"])
         prefix = f"{MOMENTS}/"
         self._optimiser.take(
             {key.removeprefix(prefix): t for key, t in state.items() if key.startswith(prefix)}

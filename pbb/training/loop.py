@@ -9,7 +9,7 @@ from torch import nn
 
 from pbb.config import Numerics, Recipe
 from pbb.models.encoding import Encoded
-from pbb.models.forward import Forward, forward_of
+from pbb.models.forward import Forward, learner_of
 from pbb.models.precision import autocast
 from pbb.records import StepRecord
 from pbb.training.batching import Microbatch, microbatches
@@ -29,15 +29,15 @@ def train_steps(
 
     The optimizer is new: each stage starts its own.
     """
-    optimiser = Optimiser([p for p in model.parameters() if p.requires_grad], recipe)
     model.train()
-    forward = forward_of(model)
+    learner = learner_of(model)
+    optimiser = Optimiser(learner.parameters, recipe)
     for step, documents in enumerate(batches, start=1):
         cut = microbatches(
             documents, pad_id=pad_id, max_tokens=numerics.max_batch_tokens, device=device
         )
         n_target = sum(d.n_target for d in documents)
-        loss = accumulate(forward, cut, n_target, numerics, device)
+        loss = accumulate(learner.forward, cut, n_target, numerics, device)
         grad_norm = optimiser.clip(step, loss)
         rate = optimiser.advance(step)
         yield step_record(step, documents, loss, grad_norm, rate)

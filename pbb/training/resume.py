@@ -24,7 +24,7 @@ from pbb.durable import sync
 EVERY_STEPS: Final = 10
 """A stage keeps its state so often: a killed one loses a few steps, and writing costs little."""
 STATE_FILE: Final = "state.safetensors"
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 """Raise it when what a state holds changes: older files then count as unreadable."""
 _ABOUT: Final = "about"
 

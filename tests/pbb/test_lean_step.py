@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from pbb.config import Recipe
-from pbb.models.lean.blocks import in_blocks
+from pbb.models.lean import products
+from pbb.models.lean.blocks import WIDEST, Shapes, in_blocks
 from pbb.models.lean.llama import Layer, Llama, Shape, Through, step_by_step
 from pbb.models.lean.products import summed_outer
 from pbb.models.lean.projection import LowRank, Projection
-from pbb.models.lean.trained import suits, through_blocks
+from pbb.models.lean.row import AdapterRow
+from pbb.models.lean.trained import suits, through_merged
 from pbb.training.optimiser import Optimiser, clip_by_norm, learning_rate
 
 SHAPE = Shape(heads=3, key_heads=3, head_dim=8, eps=1e-5)
@@ -26,53 +28,76 @@ N = 32
 """Tokens: more than the blocks hold."""
 
 
-def _layer(dtype: torch.dtype) -> tuple[Layer, list[Tensor]]:
-    """Of random weights with LoRA, merged and thin ones; and all that is trained."""
+def _llama(dtype: torch.dtype, rank: int) -> tuple[Llama, list[Tensor]]:
+    """Two layers of random weights with LoRA; and all its parameters."""
 
-    def projection(inputs: int, outputs: Sequence[int], rank: int) -> Projection:
+    def projection(inputs: int, *outputs: int) -> Projection:
         parts = [LowRank(leaf(rank, inputs), leaf(out, rank), 0.7) for out in outputs]
+        leaves.extend(t for part in parts for t in (part.down, part.up))
         return Projection(torch.randn(sum(outputs), inputs, dtype=dtype) / 5, tuple(parts))
 
     def leaf(*shape: int) -> Tensor:
         return (torch.randn(shape, dtype=dtype) / 5).requires_grad_()
 
-    layer = Layer(
-        torch.rand(24, dtype=dtype),
-        projection(24, (24, 24, 24), 8),
-        projection(24, (24,), 1),
-        torch.rand(24, dtype=dtype),
-        projection(24, (40, 40), 1),
-        projection(40, (24,), 8),
-    )
-    parts = [
-        part for each in (layer.qkv, layer.out, layer.gate_up, layer.down) for part in each.low_rank
-    ]
-    return layer, [t for part in parts for t in (part.down, part.up)]
+    def layer() -> Layer:
+        norm_in, norm_mlp = torch.rand(2, 24, dtype=dtype)
+        attention = projection(24, 24, 24, 24), projection(24, 24)
+        return Layer(norm_in, *attention, norm_mlp, projection(24, 40, 40), projection(40, 24))
+
+    leaves: list[Tensor] = []
+    embedding, norm = torch.randn(50, 24, dtype=dtype), torch.rand(24, dtype=dtype)
+    turns = torch.linspace(0.1, 1, 4)
+    return Llama(SHAPE, embedding, (layer(), layer()), norm, embedding, turns, 1.0), leaves
 
 
-@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("shapes", [BLOCKS, ((1, 30),), ((1, WIDEST + 4),)])
+@pytest.mark.parametrize("onednn", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_layer_at_once_has_what_it_has_step_by_step(dtype: torch.dtype, last: bool) -> None:
+def test_layers_at_once_have_what_they_have_step_by_step(
+    dtype: torch.dtype, onednn: bool, shapes: Shapes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All gradients under a weighting that tells places apart; a place may be asked twice."""
-    layer, trained = _layer(dtype)
-    empty = torch.empty(0)
-    llama = Llama(SHAPE, empty, (layer,), empty, empty, torch.linspace(0.1, 1, 4), 1.0)
-    x = torch.randn(N, 24, dtype=dtype, requires_grad=True)
-    cos, sin = llama.angles(torch.arange(N), dtype)
-    places = torch.tensor([3, 4, 20, 0, 0]) if last else None
-    assert suits(SHAPE, layer, x, BLOCKS)
+    torch.manual_seed(0)
+    monkeypatch.setattr(products, "_LINEAR", products._onednn() if onednn else None)
+    llama, leaves = _llama(dtype, 8)
+    n = -(-sum(rows * width for rows, width in shapes) // N) * N
+    tokens, positions = torch.arange(n) % 50, torch.zeros(n, dtype=torch.long)
+    start = 0
+    for rows, width in shapes:
+        positions[start : start + rows * width] = torch.arange(width).repeat(rows)
+        start += rows * width
+    kept = torch.tensor([3, 4, 20, 0, 0])
 
-    def gradients(through: Through) -> list[Tensor]:
-        after = through(0, x, cos, sin, places)
+    def weighed(through: Through) -> tuple[Tensor, Tensor]:
+        after = llama.passed(tokens, positions, through, kept)
         weights = torch.linspace(-1, 1, after.numel(), dtype=dtype).view_as(after)
-        return [after, *torch.autograd.grad((after * weights).sum(), [x, *trained])]
+        return after.detach(), (after * weights).sum()
 
-    at_once = gradients(through_blocks(llama, BLOCKS))
-    stepwise = gradients(step_by_step(llama, in_blocks(BLOCKS)))
-    close = 1e-12 if dtype == torch.float64 else 2e-5
-    for found, due in zip(at_once, stepwise, strict=True):
-        torch.testing.assert_close(found, due, rtol=close, atol=close)
-        assert due.abs().sum() > 0
+    due, loss = weighed(step_by_step(llama, in_blocks(shapes)))
+    of_leaves = torch.autograd.grad(loss, leaves)
+    assert suits(llama)
+    row = AdapterRow(llama)
+    found, loss = weighed(through_merged(llama, row, shapes))
+    loss.backward()
+    close = 1e-11 if dtype == torch.float64 else 1e-4
+    torch.testing.assert_close(found, due, rtol=close, atol=close)
+    assert row.parameter.grad is not None
+    for leaf, of_leaf in zip(leaves, of_leaves, strict=True):
+        place = slice(leaf.storage_offset(), leaf.storage_offset() + leaf.numel())
+        assert leaf.data_ptr() == row.parameter[place].data_ptr(), "a view of the row"
+        torch.testing.assert_close(
+            row.parameter.grad[place].view_as(leaf), of_leaf, rtol=close, atol=close
+        )
+        assert of_leaf.abs().sum() > 0
+    assert row.parameter.numel() == sum(leaf.numel() for leaf in leaves)
+
+
+def test_thin_lora_and_all_weights_are_not_taken_into_a_row() -> None:
+    thin, _ = _llama(torch.float64, 1)
+    assert not suits(thin)
+    whole, _ = _llama(torch.float64, 8)
+    whole.layers[0].norm_in.requires_grad_()
+    assert not suits(whole)
 
 
 @pytest.mark.parametrize(("left", "right"), [(96, 24), (24, 96), (40, 40)])
@@ -83,10 +108,8 @@ def test_an_outer_product_is_summed_over_rows(left: int, right: int, rows: int) 
     torch.testing.assert_close(found.double(), a.double().T @ b.double(), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("rank", [1, 8])
-def test_a_projection_of_one_adapter_has_the_gradients_of_its_formula(rank: int) -> None:
-    """Rank 8 is merged into the weight, rank 1 computed beside it."""
-    outputs, inputs, scale = (16, 24), 32, 0.7
+def test_a_projection_of_one_adapter_has_the_gradients_of_its_formula() -> None:
+    outputs, inputs, rank, scale = (16, 24), 32, 2, 0.7
     weight = torch.randn(sum(outputs), inputs, dtype=torch.float64)
     parts = [
         LowRank(
@@ -98,7 +121,6 @@ def test_a_projection_of_one_adapter_has_the_gradients_of_its_formula(rank: int)
     ]
     projection = Projection(weight, tuple(parts))
     x = torch.randn(32, inputs, dtype=torch.float64, requires_grad=True)
-    assert projection._merges(x) == (rank == 8)
     leaves = [x, *(t for part in parts for t in (part.down, part.up))]
 
     def formula(x: Tensor) -> Tensor:

@@ -28,13 +28,12 @@ def mixed(
 
     Written out, since rows are short: torch's attention takes longer to begin than to compute.
     """
-    turned, seen = torch.empty_like(each), each.new_empty(len(each), heads, each.shape[2])
-    turned_by(each[:, : 2 * heads], cos, sin, 1, turned[:, : 2 * heads])
-    turned[:, 2 * heads :] = each[:, 2 * heads :]
-    kept = []
-    for block, out in _blocks((turned, seen), heads, shapes):
-        read = block.flatten(1, 2)
-        queries, keys, values = read
+    seen, kept = each.new_empty(len(each), heads, each.shape[2]), []
+    for block, out, by in _blocks(each, seen, cos, sin, heads, shapes):
+        read = torch.empty(block.shape, dtype=each.dtype)
+        turned_by(block[:2], *by, 1, read[:2])
+        read[2] = block[2]
+        queries, keys, values = read = read.flatten(1, 2)
         width, d = queries.shape[1:]
         hidden = _later(each.dtype)[:width, :width]
         weights = torch.baddbmm(hidden, queries, keys.mT, alpha=d**-0.5).softmax(-1)
@@ -50,8 +49,8 @@ def mixed_back(
     """The gradient of all heads from that of what `mixed` gave."""
     got = grad.view(len(grad), heads, -1)
     of_turned, of_each = (got.new_empty(len(got), 3 * heads, got.shape[2]) for _ in range(2))
-    blocks = _blocks((got, of_turned), heads, shapes)
-    for (of_seen, into), read, weights in zip(blocks, kept[::2], kept[1::2], strict=True):
+    blocks = _blocks(of_turned, got, cos, sin, heads, shapes)
+    for (into, of_seen, _), read, weights in zip(blocks, kept[::2], kept[1::2], strict=True):
         queries, keys, values = read
         of_queries, of_keys, of_values = of_read = torch.empty_like(read)
         of_seen = of_seen.reshape_as(values)
@@ -61,21 +60,26 @@ def mixed_back(
         scale = values.shape[2] ** -0.5
         torch.baddbmm(of_queries, of_scores, keys, beta=0, alpha=scale, out=of_queries)
         torch.baddbmm(of_keys, of_scores.mT, queries, beta=0, alpha=scale, out=of_keys)
-        into.copy_(of_read.view_as(into))
+        into.copy_(of_read.view(into.shape))
     _clear_rest(of_turned, shapes)
     turned_by(of_turned[:, : 2 * heads], cos, sin, -1, of_each[:, : 2 * heads])
     of_each[:, 2 * heads :] = of_turned[:, 2 * heads :]
     return of_each
 
 
-def _blocks(parts: Sequence[Tensor], heads: int, shapes: Shapes) -> Iterator[tuple[Tensor, ...]]:
-    """Each block's views (k, rows, heads, width, d) of parts (n, k heads, d)."""
+def _blocks(
+    each: Tensor, seen: Tensor, cos: Tensor, sin: Tensor, heads: int, shapes: Shapes
+) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, Tensor]]]:
+    """Each block's views of all heads (3, rows, heads, width, d) and of what they have seen (rows,
+    heads, width, d), and by what its rows are turned: (width, d) and (width, d/2)."""
     start = 0
     for rows, width in shapes:
-        end = start + rows * width
-        yield tuple(
-            part[start:end].view(rows, width, -1, heads, part.shape[2]).permute(2, 0, 3, 1, 4)
-            for part in parts
+        end, shape = start + rows * width, (rows, width, -1, heads, seen.shape[2])
+        row = slice(start, start + width)
+        yield (
+            each[start:end].view(shape).permute(2, 0, 3, 1, 4),
+            seen[start:end].view(shape).squeeze(2).transpose(1, 2),
+            (cos[row, 0], sin[row, 0]),
         )
         start = end
 

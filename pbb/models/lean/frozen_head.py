@@ -39,15 +39,19 @@ def loss_and_slope(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def loss_and_slope_at_once(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """`loss_and_slope` where no compiler fuses it: fewer passes over memory, most in place."""
+    """`loss_and_slope` where no compiler fuses it: few passes over memory, in place of the logits.
+
+    torch's softmax takes twice as long as its exponential.
+    """
     wide = logits if logits.dtype == torch.float64 else logits.float()
-    log_p = wide.log_softmax(dim=-1)
     own, skipped = wanted.clamp(min=0)[:, None], wanted < 0
-    nll = -log_p.gather(1, own)[:, 0]
-    slope = log_p.exp_()
-    slope.scatter_add_(1, own, slope.new_full((), -1.0).expand_as(own))
-    nll[skipped], slope[skipped] = 0.0, 0.0
-    return nll, slope.to(logits.dtype)
+    wide.sub_(wide.amax(dim=-1, keepdim=True))
+    nll = -wide.gather(1, own)[:, 0]
+    total = wide.exp_().sum(dim=-1)
+    nll += total.log()
+    wide.div_(total[:, None]).scatter_add_(1, own, wide.new_full((), -1.0).expand_as(own))
+    nll[skipped], wide[skipped] = 0.0, 0.0
+    return nll, wide.to(logits.dtype)
 
 
 class _FrozenHeadLoss(torch.autograd.Function):

@@ -6,53 +6,69 @@ as some of them, and what it adds up apart is added in place here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
+from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pbb.models.lean.blocks import WIDEST, Shapes, in_blocks, mixed, mixed_back
 from pbb.models.lean.llama import Layer, Llama, Shape, Through, step_by_step
-from pbb.models.lean.pieces import gated, gated_back, normed, normed_back
+from pbb.models.lean.pieces import normed, normed_back
+from pbb.models.lean.products import summed_outer, times
 from pbb.models.lean.projection import Projection
+from pbb.models.lean.row import AdapterRow, merges
 
 
-def through_blocks(llama: Llama, shapes: Shapes) -> Through:
-    """Through layers, with attention within blocks: each layer at once where that can be."""
-    stepwise = step_by_step(llama, in_blocks(shapes))
+def suits(llama: Llama) -> bool:
+    """Whether a Llama can be trained so: on CPU, by LoRA alone and of such a rank that it merges,
+    with as many heads that ask as are asked."""
+    alike = llama.shape.heads == llama.shape.key_heads
+    return llama.embedding.device.type == "cpu" and alike and all(map(_suits, llama.layers))
+
+
+def _suits(layer: Layer) -> bool:
+    frozen = not (layer.norm_in.requires_grad or layer.norm_mlp.requires_grad)
+    return frozen and all(map(merges, (layer.qkv, layer.out, layer.gate_up, layer.down)))
+
+
+def through_merged(llama: Llama, row: AdapterRow, shapes: Shapes) -> Through:
+    """Through layers with the adapter's weights as they are now, with attention within blocks."""
+    weights = row.merged()
+    if any(width > WIDEST for _, width in shapes):
+        layers = tuple(map(_reading_by, llama.layers, weights))
+        return step_by_step(replace(llama, layers=layers), in_blocks(shapes))
 
     def through(i: int, x: Tensor, cos: Tensor, sin: Tensor, places: Tensor | None) -> Tensor:
-        layer = llama.layers[i]
-        if not suits(llama.shape, layer, x, shapes):
-            return stepwise(i, x, cos, sin, places)
         apply: Any = _TrainedLayer.apply
-        trained = chain.from_iterable(part.trained() for part in _projections(layer))
-        after: Tensor = apply(x, cos, sin, places, layer, llama.shape, tuple(shapes), *trained)
+        after: Tensor = apply(
+            x, cos, sin, places, llama.layers[i], llama.shape, tuple(shapes), *weights[i]
+        )
         return after
 
     return through
 
 
-def suits(shape: Shape, layer: Layer, x: Tensor, shapes: Shapes) -> bool:
-    """Whether `_TrainedLayer` can take x through: LoRA alone is trained, on CPU, as many heads ask
-    as are asked, and no block is wide."""
-    plain = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    lora = all(part.low_rank for part in _projections(layer))
-    frozen = lora and not (layer.norm_in.requires_grad or layer.norm_mlp.requires_grad)
-    alone = torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
-    short = all(width <= WIDEST for _, width in shapes)
-    return plain and frozen and alone and short and shape.heads == shape.key_heads
-
-
-def _projections(layer: Layer) -> tuple[Projection, ...]:
-    return layer.qkv, layer.out, layer.gate_up, layer.down
+def _reading_by(layer: Layer, weights: tuple[Tensor, ...]) -> Layer:
+    qkv, out, gate, up, down = weights
+    return Layer(
+        layer.norm_in,
+        Projection((qkv,)),
+        Projection((out,)),
+        layer.norm_mlp,
+        Projection((gate, up)),
+        Projection((down,)),
+    )
 
 
 class _TrainedLayer(torch.autograd.Function):
-    """`step_by_step` with `in_blocks`. trained: what `Projection.trained` gives, of all four."""
+    """`step_by_step` with `in_blocks`. weights: of qkv, out, gate, up and down.
+
+    Gate and up are read apart, so that the outputs of each lie together: what is computed of them
+    one by one passes through memory twice as fast.
+    """
 
     @staticmethod
     def forward(
@@ -64,53 +80,46 @@ class _TrainedLayer(torch.autograd.Function):
         layer: Layer,
         shape: Shape,
         shapes: tuple[tuple[int, int], ...],
-        *trained: Tensor,
+        *weights: Tensor,
     ) -> Tensor:
-        before, norm_in = normed(x, layer.norm_in, shape.eps)
-        qkv, of_qkv = layer.qkv.read(before)
-        each = qkv.view(len(x), -1, shape.head_dim)
-        seen, of_mix = mixed(each, cos, sin, shape.heads, shapes)
+        qkv, out, gate, up, down = weights
+        asked, norm_in = normed(x, layer.norm_in, shape.eps)
+        each = times(asked, qkv).view(len(x), -1, shape.head_dim)
+        seen, mix = mixed(each, cos, sin, shape.heads, shapes)
         if places is not None:
             x, seen = x.index_select(0, places), seen.index_select(0, places)
-        out, of_out = layer.out.read(seen)
-        x = out.add_(x)
-        before, norm_mlp = normed(x, layer.norm_mlp, shape.eps)
-        both, of_both = layer.gate_up.read(before)
-        gate, *of_gate = gated(both)
-        down, of_down = layer.down.read(gate)
-        kept = (norm_in, of_qkv, of_mix, of_out, norm_mlp, of_both, (both, *of_gate), of_down)
-        ctx.save_for_backward(cos, sin, places, *chain.from_iterable(kept))
-        ctx.sizes = [len(each) for each in kept]
+        x = times(seen, out).add_(x)
+        fed, norm_mlp = normed(x, layer.norm_mlp, shape.eps)
+        gates, ups = times(fed, gate), times(fed, up)
+        swish = F.silu(gates)
+        gated = swish * ups
+        kept = (asked, seen, fed, gates, ups, swish, gated)
+        ctx.save_for_backward(cos, sin, places, *weights, *kept, *norm_in, *norm_mlp, *mix)
         ctx.n, ctx.layer, ctx.shape, ctx.shapes = len(each), layer, shape, shapes
-        return down.add_(x)
+        return times(gated, down).add_(x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        cos, sin, places, *flat = ctx.saved_tensors
-        layer = ctx.layer
-        norm_in, of_qkv, of_mix, of_out, norm_mlp, of_both, of_gate, of_down = _split(
-            flat, ctx.sizes
-        )
-        of_gated, from_down = layer.down.read_back(grad, of_down, True)
-        of_before, from_both = layer.gate_up.read_back(
-            gated_back(of_gated, *of_gate), of_both, True
-        )
-        grad = normed_back(of_before, norm_mlp, layer.norm_mlp).add_(grad)
-        of_seen, from_out = layer.out.read_back(grad, of_out, True)
+        cos, sin, places, qkv, out, gate, up, down, *kept = ctx.saved_tensors
+        asked, seen, fed, gates, ups, swish, gated, *norms = kept
+        norm_in, norm_mlp, mix = norms[:2], norms[2:4], norms[4:]
+        of_down = summed_outer(grad, gated)
+        of_gated = times(grad, down.T)
+        of_gates = torch.ops.aten.silu_backward(of_gated * ups, gates)
+        of_ups = of_gated.mul_(swish)
+        of_gate, of_up = summed_outer(of_gates, fed), summed_outer(of_ups, fed)
+        of_fed = times(of_gates, gate.T).add_(times(of_ups, up.T))
+        grad = normed_back(of_fed, norm_mlp, ctx.layer.norm_mlp).add_(grad)
+        of_out = summed_outer(grad, seen)
+        of_seen = times(grad, out.T)
         if places is not None:
             grad, of_seen = (_spread(each, places, ctx.n) for each in (grad, of_seen))
-        of_each = mixed_back(of_seen, of_mix, cos, sin, ctx.shape.heads, ctx.shapes)
-        needs_x = ctx.needs_input_grad[0]
-        of_before, from_qkv = layer.qkv.read_back(of_each.flatten(1), of_qkv, needs_x)
-        of_x = normed_back(of_before, norm_in, layer.norm_in).add_(grad) if needs_x else None
-        nothing = (None,) * 6
-        return (of_x, *nothing, *from_qkv, *from_out, *from_both, *from_down)
-
-
-def _split(flat: Sequence[Tensor], sizes: Sequence[int]) -> list[tuple[Tensor, ...]]:
-    rest = iter(flat)
-    return [tuple(next(rest) for _ in range(size)) for size in sizes]
+        of_each = mixed_back(of_seen, mix, cos, sin, ctx.shape.heads, ctx.shapes).flatten(1)
+        of_qkv, of_x = summed_outer(of_each, asked), None
+        if ctx.needs_input_grad[0]:
+            of_x = normed_back(times(of_each, qkv.T), norm_in, ctx.layer.norm_in).add_(grad)
+        return (of_x, *(None,) * 6, of_qkv, of_out, of_gate, of_up, of_down)
 
 
 def _spread(rows: Tensor, places: Tensor, n: int) -> Tensor:

@@ -5,7 +5,8 @@ transformers' Trainer and peft, then generate, nothing shared (`tests.bench.one_
 run the same sample of trials, in turn, each in a process that begins cold; the study's seconds are
 the sample's means (`tests.bench.answered_sample`), medians over the rounds. Seconds as in
 `tests.bench.training`. With `--store`, ours are instead what a finished run of the study recorded,
-by the clock.
+of all its stages, and all seconds are of the clock; they compare where that run had its cores to
+itself.
 
 What neither spends on a trial or a stage, starting Ray Tune and its processes above all, is told
 apart, in seconds of the clock.
@@ -26,8 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.costs import read_costs
-from study.plan import Plan
+from study.plan import Plan, Trial
 from study.store import Store
+from study.trials import read_trials
 from tests.bench.answered_sample import Asked, planned, sample
 from tests.bench.answered_table import Measured, table, told
 
@@ -50,19 +52,26 @@ def in_a_process(module: str, asked: Asked) -> dict[str, Any]:
     return {"found": found, "spawned_s": spawned_s, "gone_s": time.time()}
 
 
-def one_at_a_time(rounds: Sequence[Mapping[str, Any]]) -> Measured:
+def one_at_a_time(rounds: Sequence[Mapping[str, Any]], by_clock: bool) -> Measured:
     """Of the trials that Tune ran: seconds of each, and the clock's beside them."""
-    parts = [{t: each["parts"] for t, each in r["found"].items()} for r in rounds]
+    found = [r["found"] for r in rounds]
+    spent = [
+        {
+            trial: each["ended_s"] - each["began_s"] if by_clock else sum(each["parts"].values())
+            for trial, each in r.items()
+        }
+        for r in found
+    ]
     outside = [
         _outside(r, [(each["began_s"], each["ended_s"]) for each in r["found"].values()])
         for r in rounds
     ]
     return Measured(
-        seconds=_medians([{t: sum(each.values()) for t, each in r.items()} for r in parts]),
-        accuracy={t: each["accuracy"] for t, each in rounds[-1]["found"].items()},
+        seconds=_medians(spent),
+        accuracy={trial: each["accuracy"] for trial, each in found[-1].items()},
         start_up_s=statistics.median(start for start, _ in outside),
         beside_s=statistics.median(rest for _, rest in outside),
-        details=parts,
+        details=[{trial: each["parts"] for trial, each in r.items()} for r in found],
     )
 
 
@@ -79,14 +88,15 @@ def by_engine(rounds: Sequence[Mapping[str, Any]]) -> Measured:
     )
 
 
-def recorded(plan: Plan, root: Path) -> Measured:
+def recorded(plan: Plan, chosen: Sequence[Trial], root: Path) -> Measured:
     """Of every distinct stage of a finished run. Exits where one is missing."""
     store, resources = Store(root), plan.study.resources
     devices = resources.gpus_per_worker or float(resources.cpus_per_worker)
     outcomes = {name: store.outcome(name) for name in plan.stages()}
     missing = [name for name, outcome in outcomes.items() if outcome is None]
     costs = read_costs(root / plan.study.name)
-    if missing or costs is None:
+    rows = {row["trial"]: row for row in read_trials(root / plan.study.name / "trials.parquet")}
+    if missing or costs is None or not all(trial.id in rows for trial in chosen):
         raise SystemExit(
             f"{root}: {len(missing)} stages of {plan.study.name} are not there; launch it first"
         )
@@ -96,7 +106,7 @@ def recorded(plan: Plan, root: Path) -> Measured:
             for name, outcome in outcomes.items()
             if outcome is not None
         },
-        accuracy={},
+        accuracy={trial.id: rows[trial.id]["accuracy"] for trial in chosen},
         start_up_s=costs.phase_s("start-up"),
         beside_s=costs.phase_s("idle"),
         details=[],
@@ -116,16 +126,19 @@ def _medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
 
-def measured(asked: Asked, rounds: int, ours_too: bool) -> tuple[Measured, Measured | None]:
-    """Theirs and ours, taking turns."""
-    theirs, ours = [], []
+def rounds_of(
+    asked: Asked, rounds: int, ours_too: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Of theirs and of ours, taking turns."""
+    theirs: list[dict[str, Any]] = []
+    ours: list[dict[str, Any]] = []
     for turn in range(rounds):
         theirs.append(in_a_process(THEIRS, asked))
         print(f"{turn} one at a time: {theirs[-1]['gone_s'] - theirs[-1]['spawned_s']:.0f} s")
         if ours_too:
             ours.append(in_a_process(OURS, asked))
             print(f"{turn} ours: {ours[-1]['gone_s'] - ours[-1]['spawned_s']:.0f} s", flush=True)
-    return one_at_a_time(theirs), by_engine(ours) if ours else None
+    return theirs, ours
 
 
 def main() -> None:
@@ -142,14 +155,15 @@ def main() -> None:
     asked = Asked(args.study, args.trials, args.device, args.smoke)
     plan = planned(asked.study, asked.smoke)
     chosen = sample(plan.trials, asked.trials)
-    past = recorded(plan, args.store) if args.store else None
-    theirs, ours = measured(asked, args.rounds, past is None)
-    rows = told(plan, chosen, theirs, past or ours)
+    past = recorded(plan, chosen, args.store) if args.store else None
+    theirs, ours = rounds_of(asked, args.rounds, past is None)
+    rows = told(plan, chosen, one_at_a_time(theirs, past is not None), past or by_engine(ours))
     about = {
         "study": plan.study.name,
         "device": args.device,
         "rounds": args.rounds,
-        "ours_recorded": past is not None,
+        "ours": "recorded" if past else "measured",
+        "seconds": "of the clock" if past or args.device == "cuda" else "of the processor",
         **{name: version(name) for name in ("torch", "transformers", "peft", "ray")},
     }
     args.json.write_text(json.dumps({**about, **rows}, indent=1) + "\n")

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pbb.config import EvaluateStage, Question, TrainStage
+from search_spaces.errors import StudyError
 from search_spaces.study_file import Study, load_study, smoke_study
 from study.plan import Plan, PlannedStage, Trial, evaluations, make_plan
 
@@ -57,8 +58,11 @@ def asked_of(description: str | None) -> Asked:
 
 def planned(study: str, smoke: bool) -> Plan:
     """The plan of a study, or of its smoke section. Exits where the contenders cannot run it."""
-    found = load_study(study)
-    plan = make_plan(smoke_study(found) if smoke else found)
+    try:
+        found = load_study(study)
+        plan = make_plan(smoke_study(found) if smoke else found)
+    except StudyError as error:
+        raise SystemExit(str(error)) from error
     if plan.study.tune is not None or not plan.trials:
         raise SystemExit(f"study {study!r} proposes trials as it goes; name one without tuning")
     for trial in plan.trials:
@@ -84,7 +88,8 @@ def cell(trial: Trial) -> Cell:
 def sample(trials: Sequence[Trial], count: int) -> list[Trial]:
     """So many trials, in order: as many of every cell as of any other, while a cell has them.
 
-    Those of one cell lie evenly among its trials. Exits where there are more cells than `count`.
+    What is over goes to the largest cells. Those of one cell lie evenly among its trials. Exits
+    where there are more cells than `count`.
     """
     cells: dict[Cell, list[Trial]] = defaultdict(list)
     for trial in trials:
@@ -94,7 +99,7 @@ def sample(trials: Sequence[Trial], count: int) -> list[Trial]:
     taken = dict.fromkeys(cells, 0)
     for _ in range(min(count, len(trials))):
         left = [each for each in cells if taken[each] < len(cells[each])]
-        taken[min(left, key=lambda each: taken[each])] += 1
+        taken[min(left, key=lambda each: (taken[each], -len(cells[each])))] += 1
     chosen = {
         own[(2 * i + 1) * len(own) // (2 * taken[each])].id
         for each, own in cells.items()

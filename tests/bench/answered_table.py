@@ -54,7 +54,7 @@ def told(plan: Plan, chosen: Sequence[Trial], theirs: Measured, ours: Measured) 
         "measured_trials": len(chosen),
         "stages": len(stages),
         "measured_stages": len(ours.seconds),
-        "accuracy": [_mean(theirs.accuracy), _mean(ours.accuracy)],
+        "accuracy": [statistics.fmean(each.accuracy.values()) for each in (theirs, ours)],
         "start_up_s": [theirs.start_up_s, ours.start_up_s],
         "beside_s": [theirs.beside_s, ours.beside_s],
         "measured": _details(chosen, theirs, ours),
@@ -98,14 +98,10 @@ def _details(chosen: Sequence[Trial], theirs: Measured, ours: Measured) -> list[
             "trial": trial.id,
             "factors": dict(trial.factors),
             "theirs_s": theirs.seconds[trial.id],
-            "accuracy": [theirs.accuracy.get(trial.id), ours.accuracy.get(trial.id)],
+            "accuracy": [theirs.accuracy[trial.id], ours.accuracy[trial.id]],
         }
         for trial in chosen
     ]
-
-
-def _mean(accuracy: Mapping[str, float]) -> float | None:
-    return statistics.fmean(accuracy.values()) if accuracy else None
 
 
 def table(found: Mapping[str, Any]) -> str:
@@ -130,10 +126,10 @@ def table(found: Mapping[str, Any]) -> str:
 def _note(found: Mapping[str, Any]) -> str:
     """What the seconds are scaled from, and whether both did the same work."""
     theirs, ours = found["accuracy"]
-    told = "not known" if ours is None else f"{ours:.1%}"
     return (
         f"Measured {found['measured_trials']} of {found['trials']} trials, and of ours "
         f"{found['measured_stages']} of {found['stages']} distinct stages; all others take the "
         "mean of their cell. In an arm a shared stage is charged in equal parts to its trials; in "
-        f"a rate it counts once, whole. Right answers of the measured: {theirs:.1%}, ours {told}."
+        f"a rate it counts once, whole. Right answers of the measured: {theirs:.1%}, ours "
+        f"{ours:.1%}."
     )

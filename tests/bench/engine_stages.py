@@ -1,9 +1,10 @@
 """A sample of a study's trials by the engine: `python -m tests.bench.engine_stages STUDY COUNT`.
 
 Every distinct stage once, in this process, handed out by the pool's own rules: one after the other
-on CPU, in cohorts on a GPU, whose seconds are their stages' in equal parts. Prints JSON: seconds of
-each stage by fingerprint, loading its base included; accuracies by trial; and how many seconds went
-by while stages ran.
+on CPU, in cohorts on a GPU, whose seconds are their stages' in equal parts (those of a sample are
+smaller than the study's, so it takes many trials to show what cohorts gain). Prints JSON: seconds
+of each stage by fingerprint, loading its base included; accuracies by trial; and when the stages
+were run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import torch
@@ -23,7 +23,7 @@ from pbb.jobs import Job
 from pbb.records import Status
 from pbb.stage_files import ITEMS_FILE
 from study.backends.work import share_right
-from study.plan import Trial
+from study.plan import PlannedStage, Trial
 from study.pool import StagePool
 from tests.bench.answered_sample import Asked, asked_of, planned, sample
 from tests.bench.training import seconds_on
@@ -63,7 +63,7 @@ def by_engine(
     }
 
 
-def _new(folder: Path, stage: Any) -> Path:
+def _new(folder: Path, stage: PlannedStage) -> Path:
     out = folder / stage.fingerprint
     out.mkdir()
     return out

@@ -25,7 +25,7 @@ def by_tune(trials: Sequence[Trial], device: str, folder: str) -> dict[str, Any]
 
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
-        held = {"CPU": 1, "GPU": 1} if device == "cuda" else {"CPU": 1}
+        held = {"CPU": 1.0, "GPU": 1.0 if device == "cuda" else 0.0}
         trainable = tune.with_parameters(_one, trials={t.id: t for t in trials}, device=device)
         found = tune.Tuner(
             tune.with_resources(trainable, held),
@@ -37,7 +37,8 @@ def by_tune(trials: Sequence[Trial], device: str, folder: str) -> dict[str, Any]
         ray.shutdown()
     if found.errors:
         raise SystemExit(str(found.errors[0]))
-    return {each.config["trial"]: _told(each.metrics) for each in found}
+    each = [found[i].metrics or {} for i in range(len(found))]
+    return {metrics["config"]["trial"]: _told(metrics) for metrics in each}
 
 
 def _one(config: Mapping[str, str], trials: Mapping[str, Trial], device: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pbb.models.adapters import ADAPTER_FILE, Attached, read_tensors
 from pbb.models.loading import load_base
 from pbb.stage_files import ITEMS_FILE, STEPS_FILE
 from study.plan import Plan, Trial
+from tests.bench.answered import one_at_a_time
 from tests.bench.answered_sample import (
     cell,
     charged,
@@ -120,7 +121,7 @@ def test_arms_add_up_to_the_study() -> None:
     whole, stages = known(plan.trials)
     chosen = sample(plan.trials, 10)
     theirs = Measured({t.id: whole[t.id] for t in chosen}, dict.fromkeys(whole, 0.5), 1, 1, [])
-    ours = replace(theirs, seconds=stages, accuracy={})
+    ours = replace(theirs, seconds=stages)
     found = told(plan, chosen, theirs, ours)
     *arms, all_, rate = found["rows"]
     for side, known_s in (("theirs_s", whole), ("ours_s", stages)):
@@ -129,6 +130,28 @@ def test_arms_add_up_to_the_study() -> None:
         assert rate[side] < all_[side]
     assert sum(row["measured"] for row in arms) == 10
     assert all(row["of"] in table(found) for row in found["rows"])
+
+
+def test_seconds_are_medians_and_what_is_beside_trials_is_told_apart() -> None:
+    def ran(processor_s: float, clock_s: float) -> dict[str, Any]:
+        """Started at 0; two trials with a second between them; gone a second later."""
+        ends = {"a": (5.0, 5.0 + clock_s), "b": (6.0 + clock_s, 6.0 + 2 * clock_s)}
+        found = {
+            trial: {
+                "accuracy": 0.5,
+                "parts": {"load": 0.1, "stage1": processor_s - 0.1},
+                "began_s": began_s,
+                "ended_s": ended_s,
+            }
+            for trial, (began_s, ended_s) in ends.items()
+        }
+        return {"found": found, "spawned_s": 0.0, "gone_s": 7.0 + 2 * clock_s}
+
+    rounds = [ran(3.0, 4.0), ran(9.0, 10.0), ran(2.0, 6.0)]
+    by_processor, by_clock = (one_at_a_time(rounds, by_clock=clock) for clock in (False, True))
+    assert by_processor.seconds == pytest.approx({"a": 3.0, "b": 3.0})
+    assert by_clock.seconds == pytest.approx({"a": 6.0, "b": 6.0})
+    assert (by_clock.start_up_s, by_clock.beside_s) == pytest.approx((5.0, 2.0))
 
 
 def test_both_train_on_the_same_documents_at_the_same_rates(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ STUDY ?= quickstart
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: study test test-all check simulation bench bench-against bench-analysis bench-data bench-forecast rehearse-scale rehearse-cluster chaos findings picture clean
+.PHONY: study test test-all check simulation bench bench-against bench-answered bench-launch bench-analysis bench-data bench-forecast rehearse-scale rehearse-cluster chaos findings picture clean
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -38,6 +38,12 @@ bench: .venv/dev.stamp  ## training against Trainer with peft, answering against
 
 bench-against: .venv/dev.stamp  ## stages of STUDY on this code and on that of COMMIT, in turn; 10 minutes
 	$(BIN)/python -m tests.bench.against $(COMMIT) --study $(STUDY) $(BENCH)
+
+bench-answered: .venv/dev.stamp  ## device seconds an arm and an answered rate of STUDY, against one trial at a time; 20 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.answered --study $(STUDY) --device $(DEVICE) $(BENCH)
+
+bench-launch: .venv/dev.stamp  ## seconds from launch to the first step, on each backend; 3 minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.launch_speed $(BENCH)
 
 bench-analysis: .venv/dev.stamp  ## item rows to rates, 10^8 of them: seconds and memory; 6 minutes, 2 GB of disk
 	$(BIN)/python -m tests.bench.analysis_speed

@@ -35,6 +35,7 @@ from pbb.models.adapters import Attached
 from pbb.models.lean.reading import lean_llama
 from pbb.models.precision import autocast
 from pbb.models.stacked import Stack
+from tests.bench.plain import left_padded
 from tests.bench.training import QUARTILES, SETTINGS, TARGET_SHARE, Bench, Setting
 
 EOS: Final = 0
@@ -103,12 +104,8 @@ def by_generate(bench: Bench, given: Asked, batch: int) -> float:
         for start in range(0, len(given.prompts), batch):
             prompts = given.prompts[start : start + batch]
             lengths = torch.tensor(given.lengths[start : start + batch], device=bench.device)
-            width = max(map(len, prompts))
-            tokens = torch.zeros(len(prompts), width, dtype=torch.long)
-            mask = torch.zeros_like(tokens)
-            for row, prompt in enumerate(prompts):
-                tokens[row, width - len(prompt) :] = torch.tensor(prompt)
-                mask[row, width - len(prompt) :] = 1
+            tokens, mask = left_padded(prompts, EOS)
+            width = tokens.shape[1]
             with autocast(bench.setting.numerics, bench.device):
                 found = model.generate(
                     tokens.to(bench.device),

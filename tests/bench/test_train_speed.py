@@ -39,15 +39,15 @@ def test_operations_are_counted_by_the_stated_convention(device: str) -> None:
 
 def test_the_trainer_trains_every_token(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     read = 0
-    counted = training._padded
+    counted = training.padded
 
-    def padded(rows: Any) -> Any:
+    def watched(rows: Any) -> Any:
         nonlocal read
         batch = counted(rows)
         read += int(batch["attention_mask"].sum())
         return batch
 
-    monkeypatch.setattr(training, "_padded", padded)
+    monkeypatch.setattr(training, "padded", watched)
     training.by_trainer(bench)
     assert read == bench.tokens(1)
 

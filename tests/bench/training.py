@@ -40,6 +40,7 @@ from pbb.models.lean.reading import lean_llama
 from pbb.models.stacked import Stack
 from pbb.training.cohort import cohort_steps
 from pbb.training.loop import train_steps
+from tests.bench.plain import padded, trainer_settings
 
 NOTHING: Final = Document("", "", "execution", "acquisition", "")
 QUARTILES: Final = (20, 27, 33, 46, 78)
@@ -77,6 +78,14 @@ SETTINGS: Final = {
     ),
 }
 """Weights are drawn, not loaded: speed does not depend on them, and nothing need be fetched."""
+
+
+def seconds_on(device: torch.device) -> float:
+    """Now: this process's on CPU, since machines are shared; else by the clock, all work done."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 @dataclass
@@ -120,10 +129,7 @@ class Bench:
 
     def seconds(self) -> float:
         """Now, by the clock that suits the device."""
-        if self.device.type == "cpu":
-            return time.process_time()
-        torch.cuda.synchronize()
-        return time.perf_counter()
+        return seconds_on(self.device)
 
     def flop_per_token(self) -> int:
         """4 N + 6 N_adapter."""
@@ -205,19 +211,12 @@ def by_trainer(bench: Bench) -> float:
         arguments = TrainingArguments(
             folder,
             per_device_train_batch_size=rows,
-            num_train_epochs=1,
-            optim="adamw_torch_fused",
-            bf16=bench.setting.numerics.dtype == "bfloat16",
-            use_cpu=bench.device.type == "cpu",
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
+            **trainer_settings(bench.setting.numerics, bench.device),
         )
         trainer = Trainer(
             attached.model,
             arguments,
-            data_collator=_padded,
+            data_collator=padded,
             train_dataset=[{"ids": d.ids, "n_prompt": d.n_prompt} for d in documents],
             callbacks=[timer],
         )
@@ -250,15 +249,8 @@ def by_trl(bench: Bench, **tuned: Any) -> float:
         arguments = trl.SFTConfig(
             folder,
             per_device_train_batch_size=-(-len(documents) // bench.steps),
-            num_train_epochs=1,
-            optim="adamw_torch_fused",
-            bf16=bench.setting.numerics.dtype == "bfloat16",
-            use_cpu=bench.device.type == "cpu",
+            **trainer_settings(bench.setting.numerics, bench.device),
             gradient_checkpointing=False,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
             max_length=None,
             dataset_kwargs={"skip_prepare_dataset": True},
             **tuned,
@@ -284,21 +276,9 @@ def _tokenizer() -> Any:
 
 
 def _padded_rows(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    return _padded(
+    return padded(
         [
             {"ids": row["input_ids"], "n_prompt": sum(label == -100 for label in row["labels"])}
             for row in rows
         ]
     )
-
-
-def _padded(rows: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    width = max(len(row["ids"]) for row in rows)
-    tokens = torch.zeros(len(rows), width, dtype=torch.long)
-    mask, labels = torch.zeros_like(tokens), torch.full_like(tokens, -100)
-    for i, row in enumerate(rows):
-        n = len(row["ids"])
-        tokens[i, :n] = torch.tensor(row["ids"])
-        mask[i, :n] = 1
-        labels[i, row["n_prompt"] : n] = tokens[i, row["n_prompt"] : n]
-    return {"input_ids": tokens, "attention_mask": mask, "labels": labels}

@@ -122,8 +122,7 @@ class Attached:
             state = dict(self.model.state_dict())
             for tied in getattr(self.model, "_tied_weights_keys", None) or {}:
                 state.pop(tied, None)
-        # Under training they may lie in one piece of memory, and move.
-        return {name: _whole(tensor.detach()).cpu().clone() for name, tensor in state.items()}
+        return {name: _copied(_whole(tensor.detach())) for name, tensor in state.items()}
 
     def load(self, folder: Path) -> None:
         """Take the weights saved in a folder. Raises AdapterError where names do not match."""
@@ -155,6 +154,12 @@ class Attached:
         described["base_model_name_or_path"] = self._base_name
         described["inference_mode"] = True
         return {k: sorted(v) if isinstance(v, set) else v for k, v in described.items()}
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    """On the CPU, in memory of its own: under training weights move, and may share theirs."""
+    own = tensor.cpu()
+    return own.clone(memory_format=torch.contiguous_format) if own is tensor else own.contiguous()
 
 
 def _whole(tensor: Tensor) -> Tensor:

@@ -44,7 +44,9 @@ def forward_of(model: nn.Module) -> Forward:
     It reads how the model's parameters are wrapped, so it is asked for anew after a change of that.
     """
     lean = lean_llama(model)
-    return Whole(model) if lean is None else Lean(lean)
+    if lean is None:
+        return Whole(model)
+    return Lean(lean, lambda shapes: step_by_step(lean, in_blocks(shapes)))
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,8 @@ def learner_of(model: nn.Module) -> Learner:
 class Lean:
     """By `pbb.models.lean`. through: through its layers, with attention in blocks of shapes."""
 
-    def __init__(self, llama: Llama, through: Callable[[Shapes], Through] | None = None) -> None:
-        self._llama = llama
-        self._through = through or (lambda shapes: step_by_step(llama, in_blocks(shapes)))
+    def __init__(self, llama: Llama, through: Callable[[Shapes], Through]) -> None:
+        self._llama, self._through = llama, through
 
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
         return self._llama.logits(self._hidden(packed, places))[: len(places)]

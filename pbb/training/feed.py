@@ -1,7 +1,7 @@
 """Batches for the training that takes them, in order: made ahead in a thread, or when asked for.
 
-A thread and no process: stages last seconds, Ray's workers must not fork, and what costs most,
-tokenising, is done outside Python's lock.
+Where ahead, a thread and no process: stages last seconds, Ray's workers must not fork, and what
+costs most, tokenising, is done outside Python's lock.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Feed(Iterator[T], Generic[T]):
 def feed_for(source: Iterable[T], device: torch.device) -> Feed[T] | InTurn[T]:
     """What suits training on a device: a thread, where the processor has little to do.
 
-    On a CPU each small operation gives Python's lock away and waits for it again: the thread costs
-    training three times what it makes (`docs/performance.md`).
+    On a CPU a thread takes more from training, at every small operation, than it spares it
+    (`docs/performance.md`).
     """
     return InTurn(source) if device.type == "cpu" else Feed(source)

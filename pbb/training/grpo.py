@@ -173,6 +173,11 @@ class Policy:
         for p, good in zip(self._trained, self._good, strict=True):
             p.copy_(good)
 
+    @property
+    def sizes(self) -> list[int]:
+        """Of the parameters, which need not be the model's own."""
+        return [p.numel() for p in self._trained]
+
     def state(self) -> dict[str, Tensor]:
         """All that a policy made anew from the same parent needs to go on."""
         groups = {

@@ -60,8 +60,7 @@ class Reinforcement:
             record = self._step(step, documents)
             self.records.append(record)
             if step in self._stage.checkpoints:
-                weights = self._attached.tensors()
-                self.checkpoints[step] = {name: t.clone() for name, t in weights.items()}
+                self.checkpoints[step] = self._attached.tensors()
             yield record
 
     def _step(self, step: int, documents: Sequence[Document]) -> RlStepRecord:
@@ -125,10 +124,16 @@ class Reinforcement:
         tensors = self._policy.state()
         for step, weights in self.checkpoints.items():
             tensors |= {f"checkpoint-{step}/{name}": t for name, t in weights.items()}
-        return State(tensors, {"records": [record.model_dump() for record in self.records]})
+        records = [record.model_dump() for record in self.records]
+        return State(tensors, {"records": records, "sizes": self._policy.sizes})
 
     def take(self, state: State) -> None:
-        """Go on from a state of this very stage."""
+        """Go on from a state of this very stage.
+
+        Does nothing where that was kept on a device on which parameters are laid out otherwise.
+        """
+        if state.about["sizes"] != self._policy.sizes:
+            return
         self._policy.take(state.tensors)
         self.records = [RlStepRecord.model_validate(r) for r in state.about["records"]]
         for name, tensor in state.tensors.items():

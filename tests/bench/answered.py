@@ -78,7 +78,7 @@ def one_at_a_time(rounds: Sequence[Mapping[str, Any]], by_clock: bool) -> Measur
 def by_engine(rounds: Sequence[Mapping[str, Any]]) -> Measured:
     """Of the distinct stages that the engine ran, likewise."""
     found = [r["found"] for r in rounds]
-    outside = [_outside(r, [(r["found"]["began_s"], r["found"]["ended_s"])]) for r in rounds]
+    outside = [_outside(r, r["found"]["spans"]) for r in rounds]
     return Measured(
         seconds=_medians([each["stages"] for each in found]),
         accuracy=found[-1]["accuracy"],

@@ -21,14 +21,20 @@ RATE_ARMS = frozenset({"instruction", "none", "demonstrations"})
 """Whose answers a rate is computed from; all other arms are controls beside it."""
 
 
+TOLD = frozenset({"model", "curriculum", "arm", "response_format", "seed", "demonstrations"})
+"""Factors that a cell tells by itself, or among which trials cost alike."""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """Trials that cost alike. formats: those that they answer in."""
+    """Trials that cost alike. formats: those that they answer in; others: all their factors but
+    seed, number of demonstrations and these."""
 
     model: str
     curriculum: str
     arm: str
     formats: tuple[str, ...]
+    others: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,14 @@ def cell(trial: Trial) -> Cell:
     stage, config = trial.chain[-1].stage, trial.config
     assert isinstance(stage, EvaluateStage)
     formats = {q.response_format for q in stage.questions if isinstance(q, Question)}
-    return Cell(config.model, config.curriculum, config.arm, tuple(sorted(formats)))
+    others = {name: str(value) for name, value in trial.factors.items() if name not in TOLD}
+    return Cell(
+        config.model,
+        config.curriculum,
+        config.arm,
+        tuple(sorted(formats)),
+        tuple(sorted(others.items())),
+    )
 
 
 def sample(trials: Sequence[Trial], count: int) -> list[Trial]:

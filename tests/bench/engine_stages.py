@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -31,22 +32,25 @@ from tests.bench.training import seconds_on
 WORKER = "bench"
 
 
-def by_engine(
-    trials: Sequence[Trial], device: str, at_once: int, folder: Path
-) -> dict[str, dict[str, float]]:
-    """Runs the trials' stages. at_once: of a cohort. folder: for what stages leave."""
+def by_engine(trials: Sequence[Trial], device: str, at_once: int, folder: Path) -> dict[str, Any]:
+    """Runs the trials' stages. at_once: of a cohort. folder: for what stages leave.
+
+    Gives the seconds of each, when by the clock cohorts began and ended, and accuracies.
+    """
     pool, engine = StagePool(lambda _: None, cohort_size=at_once), Engine(device)
     for trial in trials:
         pool.request(trial.chain)
     seconds: dict[str, float] = {}
+    spans: list[tuple[float, float]] = []
     while cohort := pool.take(WORKER):
         jobs = [
             Job(each.stage, folder / each.parent if each.parent else None, _new(folder, each))
             for each in cohort
         ]
-        began = seconds_on(engine.device)
+        began_s, began = time.time(), seconds_on(engine.device)
         outcomes = list(engine.run_cohort(jobs))
         share = (seconds_on(engine.device) - began) / len(cohort)
+        spans.append((began_s, time.time()))
         for planned_, outcome in zip(cohort, outcomes, strict=True):
             if outcome.status is not Status.OK:
                 raise SystemExit(f"a stage ended as {outcome.status.value}: {outcome.reason}")
@@ -54,6 +58,7 @@ def by_engine(
             pool.complete(WORKER, planned_.fingerprint, outcome)
     return {
         "stages": seconds,
+        "spans": spans,
         "accuracy": {
             trial.id: share_right(
                 trial, pl.read_parquet(folder / trial.chain[-1].fingerprint / ITEMS_FILE)
@@ -76,9 +81,7 @@ def main(asked: Asked) -> None:
     trials = sample(plan.trials, asked.trials)
     at_once = plan.study.resources.stages_at_once if asked.device == "cuda" else 1
     with tempfile.TemporaryDirectory() as folder:
-        began_s = time.time()
-        found = by_engine(trials, asked.device, at_once, Path(folder))
-        print(json.dumps({**found, "began_s": began_s, "ended_s": time.time()}))
+        print(json.dumps(by_engine(trials, asked.device, at_once, Path(folder))))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 Seconds of the clock from starting `pbb-study launch STUDY --smoke` in an empty root to the begin of
 the first training stage, to the end of its first optimizer step, and to the end of the command, on
-each backend (Ray, the default, and local). Backends take turns; shown are medians over the rounds.
-The engine is the real one; that it tells the time (`tests.bench.timed_engine`) costs a line in a
-file.
+each backend (Ray, the default, and local), on CPU. Backends take turns; shown are medians over the
+rounds. The engine is the real one; that it tells the time (`tests.bench.timed_engine`) costs a line
+in a file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def launch_once(study: str, backend: str) -> dict[str, float]:
         began_s = time.time()
         done = subprocess.run(
             [sys.executable, "-m", "tests.bench.launched", *words, "--root", f"{root}/runs"],
-            env={**own, MOMENTS: str(told)},
+            env={**own, MOMENTS: str(told), "CUDA_VISIBLE_DEVICES": ""},
             capture_output=True,
             text=True,
             check=False,

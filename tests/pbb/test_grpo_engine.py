@@ -12,6 +12,7 @@ from pbb import alone
 from pbb.config import RlStage
 from pbb.curricula import compile_run
 from pbb.engine import Engine
+from pbb.models import forward
 from pbb.models.adapters import ADAPTER_FILE
 from pbb.models.registry import resolve
 from pbb.records import Status
@@ -76,6 +77,25 @@ def test_a_killed_stage_goes_on_and_leaves_the_same_bytes(
     assert resumed.summary == undisturbed.summary
     assert files(again) == files(whole)
     assert any(name.startswith("checkpoint-2/") for name in files(whole))
+
+
+def test_what_was_kept_by_another_layout_of_parameters_is_as_good_as_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on another kind of device."""
+    monkeypatch.setattr(alone, "EVERY_STEPS", 2)
+    whole, again, scratch = (tmp_path / name for name in ("whole", "again", "scratch"))
+    whole.mkdir()
+    again.mkdir()
+    with monkeypatch.context() as patched:
+        killed_after(patched, 3)
+        (tmp_path / "lost").mkdir()
+        with pytest.raises(Killed):
+            Engine("cpu").run(stage(8), None, tmp_path / "lost", scratch)
+    monkeypatch.setattr(forward, "suits", lambda llama: False)
+    assert Engine("cpu").run(stage(8), None, whole, tmp_path / "other").status is Status.OK
+    assert Engine("cpu").run(stage(8), None, again, scratch).status is Status.OK
+    assert files(again) == files(whole)
 
 
 def test_a_diverged_stage_keeps_the_weights_that_last_were_good(tmp_path: Path) -> None:

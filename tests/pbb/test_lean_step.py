@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from pbb.config import Recipe
-from pbb.models.lean import products
+from pbb.models.lean import products, trained
 from pbb.models.lean.blocks import WIDEST, Shapes, in_blocks
 from pbb.models.lean.llama import Layer, Llama, Shape, Through, step_by_step
 from pbb.models.lean.products import summed_outer
@@ -92,12 +92,16 @@ def test_layers_at_once_have_what_they_have_step_by_step(
     assert row.parameter.numel() == sum(leaf.numel() for leaf in leaves)
 
 
-def test_thin_lora_and_all_weights_are_not_taken_into_a_row() -> None:
-    thin, _ = _llama(torch.float64, 1)
-    assert not suits(thin)
+def test_large_layers_all_weights_and_half_precision_are_not_taken_into_a_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     whole, _ = _llama(torch.float64, 8)
+    assert suits(whole)
     whole.layers[0].norm_in.requires_grad_()
     assert not suits(whole)
+    assert not suits(_llama(torch.bfloat16, 8)[0])
+    monkeypatch.setattr(trained, "LARGEST", 1000)
+    assert not suits(_llama(torch.float64, 8)[0])
 
 
 @pytest.mark.parametrize(("left", "right"), [(96, 24), (24, 96), (40, 40)])

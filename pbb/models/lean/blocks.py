@@ -56,7 +56,7 @@ def mixed_back(
         of_seen = of_seen.reshape_as(values)
         torch.bmm(weights.mT, of_seen, out=of_values)
         of_weights = torch.bmm(of_seen, values.mT)
-        of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+        of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
         scale = values.shape[2] ** -0.5
         torch.baddbmm(of_queries, of_scores, keys, beta=0, alpha=scale, out=of_queries)
         torch.baddbmm(of_keys, of_scores.mT, queries, beta=0, alpha=scale, out=of_keys)

@@ -81,31 +81,21 @@ def turned_by(x: Tensor, cos: Tensor, sin: Tensor, way: int, out: Tensor | None 
 class _SwiGlu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, both: Tensor) -> Tensor:
-        gated_up, swish = gated(both)
+        gate, up = both.chunk(2, dim=-1)
+        swish = F.silu(gate)
         ctx.save_for_backward(both, swish)
-        return gated_up
+        return swish * up
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return gated_back(grad, *ctx.saved_tensors)
-
-
-def gated(both: Tensor) -> tuple[Tensor, Tensor]:
-    """`swiglu` without gradient, and silu(gate)."""
-    gate, up = both.chunk(2, dim=-1)
-    swish = F.silu(gate)
-    return swish * up, swish
-
-
-def gated_back(grad: Tensor, both: Tensor, swish: Tensor) -> Tensor:
-    """The gradient of gate and up from that of what `gated` gave."""
-    gate, up = both.chunk(2, dim=-1)
-    out = torch.empty_like(both)
-    of_gate, of_up = out.chunk(2, dim=-1)
-    torch.mul(grad, swish, out=of_up)
-    torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=of_gate)
-    return out
+        both, swish = ctx.saved_tensors
+        gate, up = both.chunk(2, dim=-1)
+        out = torch.empty_like(both)
+        of_gate, of_up = out.chunk(2, dim=-1)
+        torch.mul(grad, swish, out=of_up)
+        torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=of_gate)
+        return out
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -127,7 +117,7 @@ def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def swiglu(both: Tensor) -> Tensor:
     """silu(gate) x up, of gate and up side by side."""
     if is_compiling():
-        return _gate_formula(both)
+        return _gated(both)
     if both.is_cuda and not torch.is_grad_enabled():
         return _fused()[1](both)
     return _SwiGlu.apply(both)  # type: ignore[no-any-return, no-untyped-call]
@@ -139,12 +129,12 @@ def _rotation(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
 
-def _gate_formula(both: Tensor) -> Tensor:
+def _gated(both: Tensor) -> Tensor:
     gate, up = both.chunk(2, dim=-1)
     return F.silu(gate) * up
 
 
 @cache
 def _fused() -> tuple[Callable[[Tensor, Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """`_rotation` and `_gate_formula`, each as one kernel: where nothing is kept for gradients."""
-    return torch.compile(_rotation, dynamic=True), torch.compile(_gate_formula, dynamic=True)
+    """`_rotation` and `_gated`, each as one kernel: where nothing is kept for a backward pass."""
+    return torch.compile(_rotation, dynamic=True), torch.compile(_gated, dynamic=True)

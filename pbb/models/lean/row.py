@@ -16,25 +16,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from pbb.models.lean.llama import Layer, Llama
-from pbb.models.lean.projection import LowRank, Projection
+from pbb.models.lean.projection import LowRank
 
 PER_LAYER = 5
 """Weights that a layer reads by: of qkv, out, gate, up and down."""
-
-
-def merges(projection: Projection) -> bool:
-    """Whether x is read faster by one weight than by LoRA's thin products beside it.
-
-    Per token the thin ones take 6 rank (parts x inputs + outputs) operations, forth and back; the
-    gradient of the one weight takes 2 inputs x outputs, nearly twice as fast each. Half precision
-    would round LoRA away.
-    """
-    if not projection.low_rank or not isinstance(projection.weight, Tensor):
-        return False
-    (outputs, inputs), first = projection.weight.shape, projection.low_rank[0].down
-    alike = all(part.down.dtype == projection.weight.dtype for part in projection.low_rank)
-    thin = len(first) * (len(projection.low_rank) * inputs + outputs)
-    return alike and first.dtype.itemsize >= 4 and 5 * thin > inputs * outputs
 
 
 class AdapterRow:

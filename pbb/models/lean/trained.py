@@ -7,7 +7,7 @@ as some of them, and what it adds up apart is added in place here.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
@@ -19,19 +19,29 @@ from pbb.models.lean.llama import Layer, Llama, Shape, Through, step_by_step
 from pbb.models.lean.pieces import normed, normed_back
 from pbb.models.lean.products import summed_outer, times
 from pbb.models.lean.projection import Projection
-from pbb.models.lean.row import AdapterRow, merges
+from pbb.models.lean.row import AdapterRow
+
+LARGEST: Final = 2**20
+"""Weights of a layer. At half as many, merging no longer saves time, and takes memory."""
 
 
 def suits(llama: Llama) -> bool:
-    """Whether a Llama can be trained so: on CPU, by LoRA alone and of such a rank that it merges,
-    with as many heads that ask as are asked."""
+    """Whether a Llama can be trained so: a small one on CPU, by LoRA alone, with as many heads that
+    ask as are asked."""
     alike = llama.shape.heads == llama.shape.key_heads
     return llama.embedding.device.type == "cpu" and alike and all(map(_suits, llama.layers))
 
 
 def _suits(layer: Layer) -> bool:
+    """Half precision would round LoRA away."""
+    projections = (layer.qkv, layer.out, layer.gate_up, layer.down)
     frozen = not (layer.norm_in.requires_grad or layer.norm_mlp.requires_grad)
-    return frozen and all(map(merges, (layer.qkv, layer.out, layer.gate_up, layer.down)))
+    weights = [each.weight for each in projections if isinstance(each.weight, Tensor)]
+    parts = [part for each in projections for part in each.low_rank]
+    kinds = {t.dtype for t in (*weights, *(part.down for part in parts))}
+    small = sum(weight.numel() for weight in weights) <= LARGEST
+    precise = kinds in ({torch.float32}, {torch.float64})
+    return frozen and small and precise and all(each.low_rank for each in projections)
 
 
 def through_merged(llama: Llama, row: AdapterRow, shapes: Shapes) -> Through:

@@ -18,7 +18,7 @@ from pbb.records import StepRecord, TrainSummary
 from pbb.sampling import step_documents
 from pbb.stage_files import save_checkpoint, write_records
 from pbb.training.effort import Effort
-from pbb.training.feed import feed_for
+from pbb.training.feed import Feed
 from pbb.training.loop import train_steps
 from pbb.training.optimiser import Diverged
 from pbb.training.proof import Proof
@@ -39,7 +39,7 @@ def train(
     corpus, effort = build_corpus(stage.corpus), Effort()
     batches = effort.counted(step_documents(stage, corpus, encoder.stream, lambda d: len(d.ids)))
     records: list[StepRecord] = []
-    with feed_for(batches, device) as feed, _begun(stage, base, parent, device) as attached:
+    with Feed(batches) as feed, _begun(stage, base, parent, device) as attached:
         first = next(feed)
         proof = Proof(stage, attached, first, encoder, device)
         for record in train_steps(

@@ -35,7 +35,7 @@ from pbb.stage_files import (
     write_records,
 )
 from pbb.training.effort import Effort
-from pbb.training.feed import feed_for
+from pbb.training.feed import Feed
 from pbb.training.proof import Proof
 
 
@@ -111,7 +111,7 @@ class TeamEngine:
         batches = step_documents(
             stage, build_corpus(stage.corpus), encoder.stream, lambda d: len(d.ids)
         )
-        with feed_for(effort.counted(batches), team.device) as feed, ExitStack() as opened:
+        with Feed(effort.counted(batches)) as feed, ExitStack() as opened:
             attached = run(lambda: opened.enter_context(self._attached(stage, base, parent)))
             first = next(feed)
             proof = run(lambda: Proof(stage, attached, first, encoder, team.device))

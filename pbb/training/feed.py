@@ -1,7 +1,8 @@
-"""Batches for the training that takes them, in order: made ahead in a thread, or when asked for.
+"""Batches made ahead of the training that takes them, in a thread; in order, whatever the timing.
 
-Where ahead, a thread and no process: stages last seconds, Ray's workers must not fork, and what
-costs most, tokenising, is done outside Python's lock.
+A thread and no process: stages last seconds, Ray's workers must not fork, and what costs most,
+tokenising, is done outside Python's lock. Several items at a time, so that the thread, which
+takes Python's lock from a small step whenever it wakes, wakes seldom.
 """
 
 from __future__ import annotations
@@ -14,33 +15,10 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-import torch
-
 T = TypeVar("T")
 
 AHEAD: Final = 16
 """Steps that may lie ready: enough for a pause of the maker, little to hold in memory."""
-
-
-class InTurn(Iterator[T], Generic[T]):
-    """The items of `source`, each made when it is asked for. waited_s: seconds that it took."""
-
-    def __init__(self, source: Iterable[T]) -> None:
-        self.waited_s = 0.0
-        self._items = iter(source)
-
-    def __next__(self) -> T:
-        began = time.perf_counter()
-        try:
-            return next(self._items)
-        finally:
-            self.waited_s += time.perf_counter() - began
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -60,7 +38,9 @@ class Feed(Iterator[T], Generic[T]):
     def __init__(self, source: Iterable[T], ahead: int = AHEAD) -> None:
         self.waited_s = 0.0
         self._ready: SimpleQueue[T | _End] = SimpleQueue()
-        self._room = threading.Semaphore(ahead)
+        self._at_once = max(1, ahead // 2)
+        self._room = threading.Semaphore(ahead // self._at_once)
+        self._taken = 0
         self._closed = False
         self._ended = False
         self._thread = threading.Thread(target=self._fill, args=(source,), name="feed", daemon=True)
@@ -70,8 +50,11 @@ class Feed(Iterator[T], Generic[T]):
         end = _End()
         try:
             items = iter(source)
-            while self._room.acquire() and not self._closed:
-                self._ready.put(next(items))
+            while self._room.acquire():
+                for _ in range(self._at_once):
+                    if self._closed:
+                        raise StopIteration
+                    self._ready.put(next(items))
         except StopIteration:
             pass
         except BaseException as error:
@@ -87,7 +70,9 @@ class Feed(Iterator[T], Generic[T]):
         if isinstance(item, _End):
             self._ended = True
             raise item.error or StopIteration
-        self._room.release()
+        self._taken += 1
+        if self._taken % self._at_once == 0:
+            self._room.release()
         return item
 
     def close(self) -> None:
@@ -106,12 +91,3 @@ class Feed(Iterator[T], Generic[T]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def feed_for(source: Iterable[T], device: torch.device) -> Feed[T] | InTurn[T]:
-    """What suits training on a device: a thread, where the processor has little to do.
-
-    On a CPU a thread takes more from training, at every small operation, than it spares it
-    (`docs/performance.md`).
-    """
-    return InTurn(source) if device.type == "cpu" else Feed(source)

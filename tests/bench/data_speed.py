@@ -44,7 +44,7 @@ from pbb.models.loading import load_base
 from pbb.models.registry import resolve
 from pbb.sampling import source_documents, step_documents
 from pbb.seeds import stream
-from pbb.training.feed import feed_for
+from pbb.training.feed import Feed
 from pbb.training.loop import train_steps
 from search_spaces.runs import run_config
 from search_spaces.samplers import points
@@ -173,7 +173,7 @@ def _one_stage(
     with Attached(model, stage.base.name, stage.lora, stage.seed) as attached:
         waiting = list(batches) if ready else batches
         began, worked = time.perf_counter(), time.process_time()
-        with feed_for(waiting, CPU) as feed:
+        with Feed(waiting) as feed:
             records = train_steps(
                 attached.model,
                 feed,

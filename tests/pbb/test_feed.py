@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +15,7 @@ from pbb.curricula import compile_run
 from pbb.models.encoding import AT_ONCE, Encoder
 from pbb.sampling import step_documents
 from pbb.training.effort import Effort
-from pbb.training.feed import Feed, InTurn, feed_for
+from pbb.training.feed import Feed
 from study.samples import load_encoder
 from tests.pbb.runs import BASE, CORPUS, run
 
@@ -93,29 +92,10 @@ def test_leaving_early_stops_the_thread() -> None:
     assert threading.active_count() == before
 
 
-def test_on_a_cpu_items_are_made_when_they_are_asked_for() -> None:
-    made: list[int] = []
-
-    def source() -> Iterator[int]:
-        for i in range(3):
-            made.append(threading.get_ident())
-            yield i
-
-    with feed_for(source(), torch.device("cpu")) as feed:
-        assert next(feed) == 0
-        assert made == [threading.get_ident()]
-        assert list(feed) == [1, 2]
-    assert isinstance(feed_for([], torch.device("meta")), Feed)
-
-
-@pytest.mark.parametrize("kind", [Feed, InTurn])
-def test_waiting_is_counted(kind: type[Feed[int]] | type[InTurn[int]]) -> None:
-    with kind(slow([1, 2], [0.05, 0.05], False)) as feed:
+def test_waiting_is_counted() -> None:
+    with Feed(slow([1, 2], [0.05, 0.05], False)) as feed:
         list(feed)
     assert 0.08 < feed.waited_s < 5
-
-
-def test_what_lies_ready_is_not_waited_for() -> None:
     with Feed([1] * 5) as feed:
         time.sleep(0.05)
         list(feed)

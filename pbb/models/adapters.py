@@ -116,18 +116,22 @@ class Attached:
 
         Of weights that are sharded over processes, all of these have to ask.
         """
-        if self._peft is not None:
-            state = get_peft_model_state_dict(self._peft)
-        else:
-            state = dict(self.model.state_dict())
-            for tied in getattr(self.model, "_tied_weights_keys", None) or {}:
-                state.pop(tied, None)
+        state = self._state()
         return {name: _copied(_whole(tensor.detach())) for name, tensor in state.items()}
+
+    def _state(self) -> dict[str, Tensor]:
+        """The weights that a stage trains, where they are."""
+        if self._peft is not None:
+            return dict(get_peft_model_state_dict(self._peft))
+        state = dict(self.model.state_dict())
+        for tied in getattr(self.model, "_tied_weights_keys", None) or {}:
+            state.pop(tied, None)
+        return state
 
     def load(self, folder: Path) -> None:
         """Take the weights saved in a folder. Raises AdapterError where names do not match."""
         file = folder / (FULL_FILE if self._peft is None else ADAPTER_FILE)
-        state = read_tensors(file, self.tensors())
+        state = read_tensors(file, self._state())
         if self._peft is not None:
             set_peft_model_state_dict(self._peft, state)
         else:

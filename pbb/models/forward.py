@@ -43,7 +43,10 @@ def forward_of(model: nn.Module) -> Forward:
 
     It reads how the model's parameters are wrapped, so it is asked for anew after a change of that.
     """
-    lean = lean_llama(model)
+    return _forward(model, lean_llama(model))
+
+
+def _forward(model: nn.Module, lean: Llama | None) -> Forward:
     if lean is None:
         return Whole(model)
     return Lean(lean, lambda shapes: step_by_step(lean, in_blocks(shapes)))
@@ -65,7 +68,7 @@ def learner_of(model: nn.Module) -> Learner:
     """
     lean = lean_llama(model)
     if lean is None or not suits(lean):
-        return Learner(forward_of(model), [p for p in model.parameters() if p.requires_grad])
+        return Learner(_forward(model, lean), [p for p in model.parameters() if p.requires_grad])
     row = AdapterRow(lean)
     return Learner(Lean(lean, partial(through_merged, lean, row)), [row.parameter])
 

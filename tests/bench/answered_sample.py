@@ -19,8 +19,6 @@ from study.plan import Plan, PlannedStage, Trial, evaluations, make_plan
 
 RATE_ARMS = frozenset({"instruction", "none", "demonstrations"})
 """Whose answers a rate is computed from; all other arms are controls beside it."""
-
-
 TOLD = frozenset({"model", "curriculum", "arm", "response_format", "seed", "demonstrations"})
 """Factors that a cell tells by itself, or among which trials cost alike."""
 

@@ -36,6 +36,11 @@ class Layer:
     gate_up: Projection
     down: Projection
 
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """In the order in which x passes them."""
+        return self.qkv, self.out, self.gate_up, self.down
+
 
 @dataclass(frozen=True)
 class Shape:

@@ -72,8 +72,7 @@ class Projection:
         weight = _joined(self.weight) if isinstance(self.weight, tuple) else self.weight
         if not self.low_rank:
             return Projection(weight)
-        downs, ups = [p.down for p in self.low_rank], [p.up for p in self.low_rank]
-        return Projection(_merged(weight, float(self.low_rank[0].scale), downs, ups))
+        return Projection(_merged(weight, self.low_rank))
 
     def _low_rank(self) -> tuple[Any, ...]:
         """scale, all downs, all ups."""
@@ -81,14 +80,15 @@ class Projection:
         return (self.low_rank[0].scale, *downs, *ups)
 
 
-def _merged(weight: Tensor, scale: float, downs: Sequence[Tensor], ups: Sequence[Tensor]) -> Tensor:
+def _merged(weight: Tensor, parts: Sequence[LowRank]) -> Tensor:
     """A weight (outputs, inputs) and what the LoRA of its parts adds to it."""
-    merged = torch.empty_like(weight)
-    sizes = [len(up) for up in ups]
-    rows = zip(weight.split(sizes), merged.split(sizes), downs, ups, strict=True)
-    for of_weight, into, down, up in rows:
-        torch.addmm(of_weight, up, down, alpha=scale, out=into)
-    return merged
+    rows = weight.split([len(part.up) for part in parts])
+    return torch.cat(
+        [
+            torch.addmm(of_weight, part.up, part.down, alpha=float(part.scale))
+            for of_weight, part in zip(rows, parts, strict=True)
+        ]
+    )
 
 
 class _LowRankLinear(torch.autograd.Function):

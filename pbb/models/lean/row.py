@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 from pbb.models.lean.llama import Layer, Llama
 from pbb.models.lean.projection import LowRank
 
-PER_LAYER = 5
+PER_LAYER: Final = 5
 """Weights that a layer reads by: of qkv, out, gate, up and down."""
 
 
@@ -52,7 +52,7 @@ class AdapterRow:
 
 def _apart(layer: Layer) -> Iterator[tuple[Tensor, tuple[LowRank, ...]]]:
     """A layer's weights, each with the LoRA of its parts, which are of one shape."""
-    for projection in (layer.qkv, layer.out, layer.gate_up, layer.down):
+    for projection in layer.projections:
         weight, parts = projection.weight, projection.low_rank
         assert isinstance(weight, Tensor)
         if projection is layer.gate_up:

@@ -34,14 +34,13 @@ def suits(llama: Llama) -> bool:
 
 def _suits(layer: Layer) -> bool:
     """Half precision would round LoRA away."""
-    projections = (layer.qkv, layer.out, layer.gate_up, layer.down)
     frozen = not (layer.norm_in.requires_grad or layer.norm_mlp.requires_grad)
-    weights = [each.weight for each in projections if isinstance(each.weight, Tensor)]
-    parts = [part for each in projections for part in each.low_rank]
+    weights = [each.weight for each in layer.projections if isinstance(each.weight, Tensor)]
+    parts = [part for each in layer.projections for part in each.low_rank]
     kinds = {t.dtype for t in (*weights, *(part.down for part in parts))}
     small = sum(weight.numel() for weight in weights) <= LARGEST
     precise = kinds in ({torch.float32}, {torch.float64})
-    return frozen and small and precise and all(each.low_rank for each in projections)
+    return frozen and small and precise and all(each.low_rank for each in layer.projections)
 
 
 def through_merged(llama: Llama, row: AdapterRow, shapes: Shapes) -> Through:

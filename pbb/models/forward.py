@@ -61,7 +61,7 @@ class Learner:
 
 
 def learner_of(model: nn.Module) -> Learner:
-    """As `forward_of`, for many steps of training by one process.
+    """As `forward_of`, for many steps of training.
 
     LoRA that is merged in every step is moved as one parameter: the model's own, under which it can
     still be read, become views of that.

@@ -9,7 +9,7 @@ from torch import nn
 
 from pbb.config import Numerics, Recipe
 from pbb.models.encoding import Encoded
-from pbb.models.forward import forward_of
+from pbb.models.forward import learner_of
 from pbb.parallel.shares import shares
 from pbb.parallel.team import Team
 from pbb.parallel.weights import Trained
@@ -40,14 +40,14 @@ def shared_steps(
     target tokens of the whole step and added up over processes, so a step is one process's but for
     rounding, and every process takes the same decision about it. Raises Diverged in all.
     """
-    trained = Trained(model, team)
-    optimiser = Optimiser(trained.parameters, recipe, trained.clip)
     model.train()
-    forward = forward_of(model)
+    learner = learner_of(model)
+    trained = Trained(learner.parameters, team)
+    optimiser = Optimiser(trained.parameters, recipe, trained.clip)
     for step, documents in enumerate(batches, start=1):
         own = cut(shares(documents, team.size))
         n_target = sum(d.n_target for d in documents)
-        part = run(partial(accumulate, forward, own, n_target, numerics, team.device))
+        part = run(partial(accumulate, learner.forward, own, n_target, numerics, team.device))
         loss = team.total(part)
         trained.collect()
         grad_norm = optimiser.clip(step, loss)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,13 @@ from pbb.parallel.team import Team
 
 
 class Trained:
-    """A model's trained weights as far as this process holds them.
+    """Trained weights as far as this process holds them.
 
     parameters: those that every process has whole, and its piece of each that is sharded, which
     shares the sharded one's memory. An optimiser of the pieces is sharded as they are.
     """
 
-    def __init__(self, model: nn.Module, team: Team) -> None:
-        trained = [p for p in model.parameters() if p.requires_grad]
+    def __init__(self, trained: Sequence[nn.Parameter], team: Team) -> None:
         self._team = team
         self._whole = [p for p in trained if not isinstance(p, DTensor)]
         self._sharded = [p for p in trained if isinstance(p, DTensor)]

@@ -18,6 +18,7 @@ from pbb.memory_share import own_bytes
 from pbb.models.lean.fixed import fill, fixed, has_frozen_base, shape_of
 from pbb.models.lean.llama import Llama
 from pbb.models.lean.reading import lean_llama
+from pbb.models.precision import widened
 
 CHECK_EVERY: Final = 8
 """Tokens between looks at how many rows go on, for which the device must come to rest."""
@@ -150,7 +151,7 @@ class Resident:
         grid.tokens[:, :columns] = chosen
         scores = self._steps((columns, slots), lambda: grid.step(columns, slots))
         grid.used[:, :columns] += 1
-        return scores if scores.dtype == torch.float64 else scores.float()
+        return widened(scores)
 
     def _columns(self, llama: Llama, adapters: int, slots: int) -> int:
         """So many fit into memory."""

@@ -7,16 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pbb.models.precision import widened
+
 
 def head_logits(model: nn.Module, hidden: Tensor) -> Tensor:
-    """Logits (..., V) of hidden states (..., d), float32."""
+    """Logits (..., V) of hidden states (..., d), float32, or float64 of a model in it."""
     head: Any = model.get_output_embeddings()  # type: ignore[operator]
     logits: Tensor = head(hidden)
-    return _softcapped(logits.float(), model)
+    return _softcapped(widened(logits), model)
 
 
 def last_logits(model: nn.Module, hidden: Tensor) -> Tensor:
-    """Logits (B, V) after the last position of hidden states (B, T, d), float32."""
+    """Logits (B, V) after the last position of hidden states (B, T, d), as `head_logits`."""
     return head_logits(model, hidden[:, -1])
 
 

@@ -23,7 +23,8 @@ from pbb.records import StepRecord
 from pbb.training.cohort import cohort_steps
 from pbb.training.loop import train_steps
 from pbb.training.optimiser import Diverged, learning_rate
-from tests.pbb.test_lean import a_model, doubled
+from tests.pbb.doubled import doubled
+from tests.pbb.test_lean import a_model
 from tests.pbb.tiny import CPU, NOTHING
 
 NUMERICS = Numerics(max_batch_tokens=10**6)

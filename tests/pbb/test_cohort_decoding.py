@@ -21,7 +21,8 @@ from pbb.models.adapters import Attached
 from pbb.models.lean.llama import Llama
 from pbb.models.lean.reading import lean_llama
 from pbb.models.stacked import Stack
-from tests.pbb.test_lean import KINDS, a_model, doubled, sequences
+from tests.pbb.doubled import doubled
+from tests.pbb.test_lean import KINDS, a_model, sequences
 from tests.pbb.tiny import CPU
 
 LORAS = (Lora(rank=3), Lora(rank=1, alpha=4.0), Lora(rank=8, scaling="standard"))

@@ -16,7 +16,7 @@ from pbb.models.encoding import AT_ONCE, Encoder
 from pbb.sampling import step_documents
 from pbb.training.effort import Effort
 from pbb.training.feed import Feed
-from study.samples import load_encoder
+from study.encoders import load_encoder
 from tests.pbb.runs import BASE, CORPUS, run
 
 

@@ -21,20 +21,10 @@ from pbb.models.forward import Lean, Whole, forward_of
 from pbb.models.lean import products
 from pbb.models.lean.reading import lean_llama
 from pbb.models.packing import ROWS, groups, pack
+from tests.pbb.doubled import doubled
 
 CPU = torch.device("cpu")
 LENGTHS = (30, 28, 27, 9, 8, 60, 5)
-
-
-class DoubleNorm(nn.Module):
-    """transformers' own norm works in float32 whatever the model is in."""
-
-    def __init__(self, weight: Tensor, eps: float) -> None:
-        super().__init__()
-        self.weight, self.eps = nn.Parameter(weight), eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.weight * x * (x.pow(2).mean(-1, keepdim=True) + self.eps).rsqrt()
 
 
 def a_model(**changes: Any) -> LlamaForCausalLM:
@@ -52,16 +42,6 @@ def a_model(**changes: Any) -> LlamaForCausalLM:
     model = LlamaForCausalLM(LlamaConfig(**settings))
     model.requires_grad_(False)
     return model.eval()
-
-
-def doubled(model: LlamaForCausalLM) -> LlamaForCausalLM:
-    model.double()
-    norms = [n for n, m in model.named_modules() if type(m).__name__ == "LlamaRMSNorm"]
-    for name in norms:
-        old: Any = model.get_submodule(name)
-        model.set_submodule(name, DoubleNorm(old.weight.detach(), old.variance_epsilon))
-    model.requires_grad_(False)
-    return model
 
 
 def sequences(seed: int = 1, lengths: Sequence[int] = LENGTHS) -> list[list[int]]:

@@ -14,23 +14,26 @@ import pytest
 import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
+from torch import nn
 
+import pbb.engine
 from pbb.documents import Document
 from pbb.engine import Engine
 from pbb.jobs import Job
 from pbb.models.encoding import Encoded
+from pbb.models.forward import Learner, Whole
 from pbb.parallel.engine import TeamEngine
 from pbb.parallel.shares import rectangles, shares
 from pbb.parallel.strategies import Replicated
 from pbb.parallel.team import Team
 from pbb.records import Status
-from tests.pbb.team_process import SIZE, STEPS, stages
+from tests.pbb.team_process import SIZE, STEPS, in_double, stages
 from tests.pbb.tiny import CPU
 
 WHOLE_STEP = 16_384
 """Tokens of a microbatch that holds a whole step."""
 pytestmark = pytest.mark.timeout(300)  # two processes more, on machines that may be busy
-FILES = {"lora": "adapter_model.safetensors", "all": "model.safetensors"}
+ADAPTER, MODEL = "adapter_model.safetensors", "model.safetensors"
 
 
 def together(folder: Path, *cases: str) -> list[dict[str, Any]]:
@@ -57,42 +60,64 @@ def alone(folder: Path, weights: str) -> Path:
     return out
 
 
-def same_to_rounding(one: Path, shared: Path, file: str) -> None:
-    """Losses and gradients of every step, and the weights, to 1e-5."""
+def same_to_rounding(one: Path, shared: Path, file: str, close: float = 1e-5) -> None:
+    """Losses and gradients of every step, and the weights, relatively."""
     ours, theirs = (pl.read_parquet(each / "steps.parquet") for each in (one, shared))
     assert len(ours) == STEPS
     for column in ours.columns:
-        assert theirs[column].to_list() == pytest.approx(ours[column].to_list(), rel=1e-5), column
+        assert theirs[column].to_list() == pytest.approx(ours[column].to_list(), rel=close), column
     for folder in (".", "checkpoint-5"):
         mine, their = (load_file(each / folder / file) for each in (one, shared))
         assert mine.keys() == their.keys()
         whole = torch.cat([mine[name].flatten() for name in mine])
         error = torch.cat([(their[name] - mine[name]).flatten() for name in mine])
-        assert float(error.norm() / whole.norm()) < 1e-5
+        assert float(error.norm() / whole.norm()) < close
     for name in ("lora.json", "adapter_config.json"):
         if (one / name).exists():
             assert (shared / name).read_bytes() == (one / name).read_bytes()
 
 
-def check_equal(tmp_path: Path, weights: str) -> None:
-    one = alone(tmp_path, weights)
-    for strategy in ("ddp", "fsdp"):
-        same_to_rounding(one, tmp_path / f"{strategy}-{weights}", FILES[weights])
+def by_its_own_code(model: nn.Module) -> Learner:
+    """As a sharded model is trained."""
+    return Learner(Whole(model), [p for p in model.parameters() if p.requires_grad])
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_to_rounding_and_diverge_together(tmp_path: Path) -> None:
-    """Twenty steps of LoRA, each process with its share of every step in several microbatches."""
+def test_two_processes_are_one_to_rounding_and_diverge_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty steps of LoRA, each process with its share of every step in several microbatches.
+
+    One process takes each step by the same operations, whose roundings are then those of sums
+    alone.
+    """
     for seen in together(tmp_path, "ddp-lora", "fsdp-lora", "ddp-nan"):
         assert [seen[case]["status"] for case in seen] == ["ok"] * 2 + ["diverged"]
-    check_equal(tmp_path, "lora")
+    same_to_rounding(alone(tmp_path, "lora"), tmp_path / "ddp-lora", ADAPTER)
+    monkeypatch.setattr("pbb.training.loop.learner_of", by_its_own_code)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    same_to_rounding(alone(whole, "lora"), tmp_path / "fsdp-lora", ADAPTER)
+
+
+@pytest.mark.slow
+def test_however_they_share_a_model_they_are_one_in_float64(tmp_path: Path) -> None:
+    """A sharded one is trained by its own code, by one process in an `AdapterRow`."""
+    for seen in together(tmp_path, "ddp-double", "fsdp-double"):
+        assert all(each["status"] == "ok" for each in seen.values())
+    with in_double(pbb.engine):
+        one = alone(tmp_path, "double")
+    for strategy in ("ddp", "fsdp"):
+        same_to_rounding(one, tmp_path / f"{strategy}-double", ADAPTER, close=1e-9)
 
 
 @pytest.mark.slow
 def test_so_they_are_with_all_weights(tmp_path: Path) -> None:
     for seen in together(tmp_path, "ddp-all", "fsdp-all"):
         assert all(each["status"] == "ok" for each in seen.values())
-    check_equal(tmp_path, "all")
+    one = alone(tmp_path, "all")
+    for strategy in ("ddp", "fsdp"):
+        same_to_rounding(one, tmp_path / f"{strategy}-all", MODEL)
 
 
 @pytest.mark.slow

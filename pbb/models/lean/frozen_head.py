@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pbb.models.lean.products import times
+from pbb.models.precision import widened
 
 AT_ONCE: Final = 2**28
 """Logits in memory at most."""
@@ -27,7 +28,7 @@ def loss_and_slope(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 
     Both are 0 where wanted is negative.
     """
-    wide = logits if logits.dtype == torch.float64 else logits.float()
+    wide = widened(logits)
     counts = wanted >= 0
     total = wide.logsumexp(dim=-1)
     own = wide.gather(1, wanted.clamp(min=0)[:, None])[:, 0]
@@ -43,7 +44,7 @@ def loss_and_slope_at_once(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tens
 
     torch's softmax takes twice as long as its exponential.
     """
-    wide = logits if logits.dtype == torch.float64 else logits.float()
+    wide = widened(logits)
     own, skipped = wanted.clamp(min=0)[:, None], wanted < 0
     wide.sub_(wide.amax(dim=-1, keepdim=True))
     nll = -wide.gather(1, own)[:, 0]

@@ -16,6 +16,7 @@ from torch import Tensor
 from pbb.models.lean.pieces import rms_norm, rotated, swiglu
 from pbb.models.lean.products import linear
 from pbb.models.lean.projection import Projection
+from pbb.models.precision import widened
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """(layer, queries (..., n, heads, d), keys and values (..., n, key heads, d)) -> (..., n, heads x
@@ -90,8 +91,7 @@ class Llama:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """float32, or float64 of a model in it."""
-        logits = linear(hidden, self.head)
-        return logits if logits.dtype == torch.float64 else logits.float()
+        return widened(linear(hidden, self.head))
 
     def merged(self) -> Llama:
         """The same function, LoRA added to the weights: for many calls without training."""

@@ -17,6 +17,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.compiler import is_compiling
 
+from pbb.models.precision import widened
+
 
 class _RmsNorm(torch.autograd.Function):
     @staticmethod
@@ -40,7 +42,7 @@ class _RmsNorm(torch.autograd.Function):
 
 def normed(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """`rms_norm` without gradient, and x over its root mean square with one over that."""
-    wide = x if x.dtype == torch.float64 else x.float()
+    wide = widened(x)
     inverse = wide.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
     unit = wide * inverse
     return unit.to(x.dtype) * weight, (unit, inverse)

@@ -15,9 +15,10 @@ import yaml
 from pbb.config import TrainStage
 from pbb.models.encoding import Encoder
 from search_spaces.errors import StudyError
+from study.encoders import load_encoder
 from study.files import write_parquet, write_text
 from study.plan import Trial
-from study.samples import load_encoder, stage_documents, training_stages
+from study.samples import stage_documents, training_stages
 
 Format = Literal["parquet", "hf"]
 

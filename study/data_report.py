@@ -11,6 +11,7 @@ from pbb.domains.registry import blamed
 from pbb.models.encoding import Encoder
 from study.data_checks import Check, Leaks, overlaps
 from study.data_counts import Counts, KindCount, prompt_identity
+from study.encoders import load_encoder
 from study.plan import Trial
 from study.samples import (
     EVALUATION,
@@ -20,7 +21,6 @@ from study.samples import (
     context_length,
     kind_of,
     kind_of_item,
-    load_encoder,
     shown_stages,
     stage_documents,
     stage_items,

@@ -59,7 +59,7 @@ def _encoder(model: str) -> Encoder | None:
         locate(model)
     except UnknownModel:
         return None
-    from study.samples import load_encoder
+    from study.encoders import load_encoder
 
     return load_encoder(model)
 

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from analysis.errors import first_line
 from pbb.config import EvaluateStage, RecallQuestion, RlStage, TrainStage
 from pbb.corpus import build_corpus
 from pbb.documents import Document
 from pbb.evaluation.items import Item, items
 from pbb.models.encoding import Encoded, Encoder
-from pbb.models.registry import UnknownModel, locate
+from pbb.models.registry import locate
 from pbb.sampling import source_documents, step_documents
 from pbb.seeds import stream
 from search_spaces.errors import StudyError
@@ -155,21 +154,6 @@ def asked(stage: EvaluateStage, encoder: Encoder, n: int) -> list[Sample]:
             right = len(encoder.ids(item.expected))
             found.append(Sample(EVALUATION, kind, given, item.expected, tokens, right))
     return found
-
-
-def load_encoder(model: str) -> Encoder:
-    """The base's tokenizer alone. Raises UnknownModel."""
-    from transformers import AutoTokenizer  # seconds, and only this command needs it
-
-    files = locate(model)
-    gguf = {"gguf_file": files.gguf} if files.gguf else {}
-    try:
-        return Encoder(AutoTokenizer.from_pretrained(files.folder, trust_remote_code=False, **gguf))
-    except Exception as error:  # whatever is wrong with somebody's files, the library says it so
-        raise UnknownModel(
-            f"model {model!r}: its tokenizer cannot be read ({first_line(error)}); restore the "
-            f"files in {files.folder}"
-        ) from error
 
 
 def context_length(model: str) -> int | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import ray
+from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pbb.records import StageOutcome
@@ -102,6 +103,7 @@ class PoolActor:
         self._closed = last or notes.read(CLOSED) is not None
         self._given_up = notes.read(GIVEN_UP)
         self._node_of: dict[str, str] = {}
+        self._place_of: dict[str, PlacementGroup | None] = {}
         self._looked_s = self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
         self._idle_s: dict[str, float] = defaultdict(float)
@@ -149,13 +151,13 @@ class PoolActor:
             self._asked -= 1
             self._hand_out()
 
-    async def take(self, worker: str, node: str) -> Cohort:
+    async def take(self, worker: str, node: str, place: PlacementGroup | None = None) -> Cohort:
         """Wait for the worker's next cohort; empty when there will be none.
 
-        node: the id of the node that the worker is on.
+        node: the id of the node that the worker is on. place: what it holds of the cluster.
         """
         asked_s = time.monotonic()
-        self._node_of[worker] = node
+        self._node_of[worker], self._place_of[worker] = node, place
         self._start_up_s.setdefault(worker, asked_s - self._began_s)
         self._idle_s[worker] += asked_s - self._given_s.pop(worker, asked_s)
         self._forget(worker)
@@ -195,6 +197,14 @@ class PoolActor:
         self._forget(worker)
         self._pool.worker_lost(worker, reason)
         self._hand_out()
+
+    async def free_place(self, worker: str) -> None:
+        """Whoever managed the worker is gone: give back what it held, which Ray keeps for it.
+
+        Ray's own cleaner asks the dashboard whether a controller lives, and waits where none runs.
+        """
+        if (place := self._place_of.pop(worker, None)) is not None:
+            remove_placement_group(place)
 
     async def give_up(self, reason: str) -> None:
         """No worker is left: what has not ended fails, and so does what is asked for later."""

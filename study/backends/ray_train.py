@@ -1,14 +1,19 @@
-"""Resident `TorchTrainer` runs: each takes cohorts from the pool until there are none."""
+"""Resident `TorchTrainer` runs: each takes cohorts from the pool until there are none.
+
+They are waited for in a process of their own, not in the launch's: a thread that waits within Ray
+while Ray is shut down crashes its process, and Ctrl-C may come at any time.
+"""
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Final
 
 import ray
 from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from ray.util.placement_group import get_current_placement_group
 
 from search_spaces.settings import Resources
 from study.backends import ray_team
@@ -35,7 +40,8 @@ def train_loop(config: dict[str, Any]) -> None:
     store = open_store(config["root"])
     node = ray.get_runtime_context().get_node_id()
     runner = None
-    while cohort := ray.get(pool.take.remote(worker, node)):
+    place = get_current_placement_group()
+    while cohort := ray.get(pool.take.remote(worker, node, place)):
         try:
             runner = runner or _loaded(config["runner"], config["gpus"])
             for planned, outcome in run_cohort(store, runner, cohort):
@@ -59,37 +65,27 @@ def _loaded(runner: str, gpus: float) -> StageRunner:
     )
 
 
-class Trainers:
-    """The resident runs, each waited for in a thread of its own."""
+def run_trainers(work: Work, pool: Any, name: str) -> None:
+    """Run a launch's resident trainers, each in a thread, until they have let go of their workers.
 
-    def __init__(self, work: Work, pool: Any, name: str) -> None:
-        self._pool = pool
-        self._running = min(work.study.resources.workers, work.proposals)
-        self._last_word = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._fit, args=(work, name, f"trainer-{index}"), daemon=True)
-            for index in range(self._running)
-        ]
-        for thread in self._threads:
-            thread.start()
+    pool, of that name: is told of workers that are lost, and when none is left.
+    """
+    residents = [f"trainer-{i}" for i in range(min(work.study.resources.workers, work.proposals))]
+    with ThreadPoolExecutor(len(residents)) as threads:
+        ends = [threads.submit(_resident, work, pool, name, worker) for worker in residents]
+        *_, last = as_completed(ends)
+    ray.get(pool.give_up.remote(f"no worker is left: {last.result()}"))
 
-    def join(self, timeout_s: float) -> None:
-        """Wait until all have let go of their workers."""
-        for thread in self._threads:
-            thread.join(timeout_s)
 
-    def _fit(self, work: Work, name: str, worker: str) -> None:
-        reason, lost, starts = "", True, 0
-        while lost and starts < MAX_CONTROLLERS:
-            reason, lost = _ended(work, name, worker)
-            if not ray.is_initialized():  # the launch was interrupted
-                return
-            ray.get(self._pool.lost.remote(worker, reason))
-            starts += 1
-        with self._last_word:
-            self._running -= 1
-            if self._running == 0:
-                ray.get(self._pool.give_up.remote(f"no worker is left: {reason}"))
+def _resident(work: Work, pool: Any, name: str, worker: str) -> str:
+    """One trainer, as often as it loses its controller; why it ended."""
+    reason, lost, starts = "", True, 0
+    while lost and starts < MAX_CONTROLLERS:
+        ray.get(pool.free_place.remote(worker))  # where an earlier one was lost
+        reason, lost = _ended(work, name, worker)
+        ray.get(pool.lost.remote(worker, reason))
+        starts += 1
+    return reason
 
 
 def _ended(work: Work, name: str, worker: str) -> tuple[str, bool]:

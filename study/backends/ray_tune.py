@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, WorkerCrashedError
 from ray.tune.search.optuna import OptunaSearch
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_spaces.errors import StudyError
 from search_spaces.settings import TpeSearch
@@ -19,10 +20,12 @@ from study.backends.ray_pool import pool_name, start_pool
 from study.backends.ray_session import session
 from study.backends.work import METRIC, Listener, Point, TrialEnd, Work, trials_at
 
-DRIVERS: Final = 2
-"""Driver processes of an enumerated design. The pool has the whole plan, so few serve many."""
+DRIVERS: Final = 1
+"""Driver processes of an enumerated design: the pool has the whole plan, so one serves all."""
 PROGRESS_EVERY_S: Final = 1.0
 LET_GO_S: Final = 30.0
+MAX_RETRIES: Final = 2
+"""So often may the process that waits for the trainers be lost in one launch."""
 
 
 class RayBackend:
@@ -39,27 +42,42 @@ class RayBackend:
             pool = start_pool(work.scratch, work.root, work.study.resources, wanted, last)
             try:
                 _run(work, listener, pool, name)
-            except RayActorError as error:
+            except (RayActorError, WorkerCrashedError) as error:
                 raise StudyError(
-                    f"Ray lost the stage pool, or the node that it was on ({work.log}); launch "
-                    "again: all that is finished is kept"
+                    f"Ray lost the stage pool, or what waits for its trainers, or the node that "
+                    f"they were on ({work.log}); launch again: all that is finished is kept"
                 ) from error
             finally:
                 ray.kill(pool)
 
 
 def _run(work: Work, listener: Listener, pool: Any, name: str) -> None:
-    from study.backends.ray_train import Trainers  # brings torch, which the drivers do without
-
-    trainers = Trainers(work, pool, name)
-    told = _Told(work, listener, pool)
+    trainers = _start_trainers(work, pool, name)
+    told = _Told(work, listener, pool, trainers)
     _tuner(work, name, told).fit()
     told.rest()
     ray.get(pool.close.remote())
-    trainers.join(LET_GO_S)
+    ray.wait([trainers], timeout=LET_GO_S)
     listener.progress(ray.get(pool.counts.remote()))
     for spent in ray.get(pool.times.remote()):
         listener.spent(spent)
+
+
+def _start_trainers(work: Work, pool: Any, name: str) -> ray.ObjectRef[Any]:
+    """Start them beside the launch, as the pool; what is given is there when they have ended."""
+    here = ray.get_runtime_context().get_node_id()
+    task = ray.remote(_trainers).options(
+        num_cpus=0,
+        max_retries=MAX_RETRIES,
+        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
+    )
+    return task.remote(work, pool, name)
+
+
+def _trainers(work: Work, pool: Any, name: str) -> None:
+    from study.backends.ray_train import run_trainers  # brings torch: the launch does without it
+
+    run_trainers(work, pool, name)
 
 
 def _tuner(work: Work, name: str, told: tune.Callback) -> tune.Tuner:
@@ -106,8 +124,10 @@ def _tuner(work: Work, name: str, told: tune.Callback) -> tune.Tuner:
 class _Told(tune.Callback):
     """Tells the listener what Tune sees."""
 
-    def __init__(self, work: Work, listener: Listener, pool: Any) -> None:
-        self._work, self._listener, self._pool = work, listener, pool
+    def __init__(
+        self, work: Work, listener: Listener, pool: Any, trainers: ray.ObjectRef[Any]
+    ) -> None:
+        self._work, self._listener, self._pool, self._trainers = work, listener, pool, trainers
         self._ended: set[str] = set()
         self._next_s = 0.0
 
@@ -120,6 +140,8 @@ class _Told(tune.Callback):
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + PROGRESS_EVERY_S
             self._listener.progress(ray.get(self._pool.counts.remote()))
+            for ended in ray.wait([self._trainers], timeout=0)[0]:
+                ray.get(ended)  # raises where their process was lost too often
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A driver has reported."""

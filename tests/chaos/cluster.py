@@ -32,6 +32,7 @@ PROCESSES: Final[Mapping[str, str]] = {
     "pool": "ray::PoolActor",
     "driver": "ray::ResourceTrainable",
     "controller": "ray::TrainController",
+    "trainers": "ray::_trainers",
     "head": "gcs/gcs_server",
     "node": "raylet/raylet",
 }
@@ -113,9 +114,9 @@ def survived(folder: Path) -> Figures:
     wanted = brought(SMALL, folder / "undisturbed")
     draw = random.Random(SEED)
     root = folder / "root"
-    told = Figures("worker, pool, driver, controller of one launch on Ray, at drawn times")
+    told = Figures("worker, pool, driver, controller, trainers of one launch on Ray, at drawn times")
     launch = ClusterLaunch(root)
-    victims = ["worker", "pool", "driver", "worker", "pool", "controller"]
+    victims = ["worker", "pool", "driver", "worker", "pool", "controller", "trainers"]
     draw.shuffle(victims)
     for number, victim in enumerate(victims):
         wait_until(lambda n=number: launch.begun() > 2 * n or not launch.runs())  # type: ignore[misc]

@@ -137,13 +137,15 @@ def test_a_launch_on_ray_that_is_stopped(
     victim.process.send_signal(how)
     told = victim.end()
     assert victim.process.returncode != 0
+    if how is signal.SIGINT:
+        assert "KeyboardInterrupt" in told
+        ended = [row["status"] for row in read_trials(root / "small" / "trials.parquet")]
+        assert len(ended) == 7 and "cancelled" in ended
     assert finish(root) <= 10, "what was finished is not run again"
     assert items(root) == undisturbed
     wait_until(lambda: not any(map(is_alive, victim.begun())), 60)
     assert finish(root) == 0
     assert items(root) == undisturbed
-    if how is signal.SIGINT:
-        assert "KeyboardInterrupt" in told
 
 
 def is_alive(pid: int) -> bool:

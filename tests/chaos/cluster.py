@@ -114,7 +114,7 @@ def survived(folder: Path) -> Figures:
     wanted = brought(SMALL, folder / "undisturbed")
     draw = random.Random(SEED)
     root = folder / "root"
-    told = Figures("worker, pool, driver, controller, trainers of one launch on Ray, at drawn times")
+    told = Figures("each process of a launch on Ray, at drawn times")
     launch = ClusterLaunch(root)
     victims = ["worker", "pool", "driver", "worker", "pool", "controller", "trainers"]
     draw.shuffle(victims)

@@ -49,7 +49,7 @@ from pbb.training.loop import train_steps
 from search_spaces.runs import run_config
 from search_spaces.samplers import points
 from search_spaces.study_file import load_study
-from study.samples import load_encoder
+from study.encoders import load_encoder
 
 T = TypeVar("T")
 

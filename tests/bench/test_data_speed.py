@@ -4,7 +4,7 @@ import pytest
 
 from pbb.config import Declarations
 from pbb.corpus import build_corpus
-from study.samples import load_encoder
+from study.encoders import load_encoder
 from tests.bench import data_speed
 from tests.bench.data_speed import at_once, document_speeds, sources, speed, stages, table
 from tests.pbb.runs import CORPUS

@@ -55,7 +55,7 @@ def stages(weights: str, most: int) -> tuple[TrainStage, EvaluateStage]:
 
 
 def main(rank: int, folder: Path, cases: list[str]) -> None:
-    dist.init_process_group("gloo", f"file://{folder}/joined", rank=rank, world_size=SIZE)
+    dist.init_process_group(joined(rank), f"file://{folder}/joined", rank=rank, world_size=SIZE)
     seen: dict[str, Any] = {}
     for case in cases:
         strategy, kind, *asked = case.split("-")
@@ -72,6 +72,14 @@ def main(rank: int, folder: Path, cases: list[str]) -> None:
             except Exception as error:
                 seen[case] = {"raised": type(error).__name__}
     (folder / f"{rank}.json").write_text(json.dumps(seen))
+
+
+def joined(rank: int) -> str:
+    """What joins the processes: each takes a GPU of its own, where there are as many."""
+    if torch.cuda.device_count() < SIZE:
+        return "gloo"
+    torch.cuda.set_device(rank)
+    return "nccl"
 
 
 def outcome(engine: TeamEngine, stage: Stage, parent: Path | None, out: Path) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def alone(folder: Path, weights: str) -> Path:
     """The same stage by one process, which takes each step whole."""
     out = folder / f"one-{weights}"
     out.mkdir()
-    Engine("cpu").run(stages(weights, WHOLE_STEP)[0], None, out)
+    Engine().run(stages(weights, WHOLE_STEP)[0], None, out)
     return out
 
 

@@ -20,11 +20,11 @@ from pbb.sampling import source_documents
 from pbb.seeds import stream
 from search_spaces.study_file import load_study
 from study.costs import Work, execution_tokens, seconds, stage_work
+from study.encoders import load_encoder
 from study.forecast import forecast
 from study.launch import launch
 from study.plan import make_plan
 from study.prices import CPU, GPU, LAUNCH_S, REFERENCE, Machine, this_machine
-from study.samples import load_encoder
 from study.store import Store
 from tests.study.studies import fake_base, small_study
 

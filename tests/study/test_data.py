@@ -21,8 +21,9 @@ from study.data_checks import Leaks, overlaps
 from study.data_counts import Counts
 from study.data_export import TakenError, documents_frame, export_documents
 from study.data_report import examine
+from study.encoders import load_encoder
 from study.plan import Trial, make_plan
-from study.samples import kind_of, load_encoder, planned_trial, stage_documents, training_stages
+from study.samples import kind_of, planned_trial, stage_documents, training_stages
 from tests.study.studies import small_study
 
 GRID = {

@@ -17,7 +17,8 @@ from study import data_checks
 from study.data_checks import Check
 from study.data_export import documents_frame
 from study.data_text import GIVEN_STYLE, LEARNT_STYLE
-from study.samples import kind_of, load_encoder, stage_documents, stage_names, training_stages
+from study.encoders import load_encoder
+from study.samples import kind_of, stage_documents, stage_names, training_stages
 from tests.study.test_cli import Capture, run
 from tests.study.test_data import study, trial
 

@@ -14,10 +14,10 @@ from pbb.config import TrainStage
 from pbb.corpus import build_corpus
 from pbb.sampling import step_documents
 from search_spaces.study_file import Study
+from study.encoders import load_encoder
 from study.launch import launch
 from study.lengths import LENGTH_SCHEMA, write_lengths
 from study.plan import make_plan
-from study.samples import load_encoder
 from tests.study.studies import RUNNER, fake_base, small_study
 
 GRID = {

@@ -15,12 +15,13 @@ from pbb.config import RlRecipe, RlStage
 from pbb.models.registry import resolve
 from study.costs import stage_work, train_tokens
 from study.data_report import examine
+from study.encoders import load_encoder
 from study.export import model_card
 from study.forecast import forecast
 from study.plan import Plan, Trial, check_corpora, make_plan
 from study.pool import cohort_key
 from study.rows import remaining_factors
-from study.samples import kind_of, load_encoder, planned_trial, stage_names, stage_prompts
+from study.samples import kind_of, planned_trial, stage_names, stage_prompts
 from study.trials import cancelled_row, read_trials, write_trials
 from study.trials import kind_of as kinds
 from tests.study.studies import fake_base, small_study

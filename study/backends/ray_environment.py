@@ -42,6 +42,16 @@ def prepare() -> None:
         _private_token(Path.home() / ".ray" / "auth_token")
 
 
+def train_settings() -> dict[str, str]:
+    """What Ray Train reads from the environment of the process that starts a trainer: this one's,
+    for a process of a cluster that was started without them."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("RAY_TRAIN_") or name == "RAY_CHDIR_TO_TRIAL_DIR"
+    }
+
+
 def joins_cluster() -> bool:
     """True when RAY_ADDRESS names a running cluster, so that none is started here.
 

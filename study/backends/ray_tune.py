@@ -16,12 +16,13 @@ from search_spaces.errors import StudyError
 from search_spaces.settings import TpeSearch
 from study.backends.proposals import enumerated_points, sampler, search_space
 from study.backends.ray_driver import Driver
+from study.backends.ray_environment import train_settings
 from study.backends.ray_pool import pool_name, start_pool
 from study.backends.ray_session import session
 from study.backends.work import METRIC, Listener, Point, TrialEnd, Work, trials_at
 
-DRIVERS: Final = 1
-"""Driver processes of an enumerated design: the pool has the whole plan, so one serves all."""
+DRIVERS: Final = 2
+"""Driver processes of an enumerated design. The pool has the whole plan, so few serve many."""
 PROGRESS_EVERY_S: Final = 1.0
 LET_GO_S: Final = 30.0
 MAX_RETRIES: Final = 2
@@ -68,6 +69,7 @@ def _start_trainers(work: Work, pool: Any, name: str) -> ray.ObjectRef[Any]:
     here = ray.get_runtime_context().get_node_id()
     task = ray.remote(_trainers).options(
         num_cpus=0,
+        runtime_env={"env_vars": train_settings()},
         max_retries=MAX_RETRIES,
         scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
     )

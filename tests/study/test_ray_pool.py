@@ -188,3 +188,21 @@ def test_a_store_that_is_far_away_holds_nobody_up(
     monkeypatch.setattr("study.places.cache_of", lambda _: tmp_path / "another machine")
     in_loop(URL, do)
     assert len(ran) == len(STAGES) - 1 and set(ran) == STAGES - {first.fingerprint}
+
+
+def test_a_workers_latest_place_is_given_back_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[object] = []
+    monkeypatch.setattr("study.backends.ray_pool.remove_placement_group", given_back.append)
+    first, second, other = object(), object(), object()
+
+    async def do(pool: PoolActor) -> None:
+        await pool.close()  # nothing was asked for, so that nobody waits
+        for worker, place in (("a", first), ("b", other), ("a", second)):
+            assert await pool.take(worker, "here", place) == ()  # type: ignore[arg-type]
+        for worker in ("a", "a", "never came"):
+            await pool.free_place(worker)
+
+    in_loop(tmp_path, do)
+    assert given_back == [second]

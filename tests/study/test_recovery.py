@@ -138,6 +138,7 @@ def test_a_launch_on_ray_that_is_stopped(
     told = victim.end()
     assert victim.process.returncode != 0
     if how is signal.SIGINT:
+        assert victim.process.returncode == -signal.SIGINT, "and not by a crash"
         assert "KeyboardInterrupt" in told
         ended = [row["status"] for row in read_trials(root / "small" / "trials.parquet")]
         assert len(ended) == 7 and "cancelled" in ended

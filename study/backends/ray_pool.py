@@ -52,7 +52,7 @@ def start_pool(
     was finished it finds in the store, and what it was told for good with Ray's head. last: nothing
     beyond these will be asked for.
     """
-    here, name = ray.get_runtime_context().get_node_id(), pool_name(folder)
+    name = pool_name(folder)
     notes = HeadNotes(name)
     notes.clear()  # of an earlier launch on this cluster
     actor = ray.remote(PoolActor).options(
@@ -62,9 +62,14 @@ def start_pool(
         max_concurrency=WAITING_AT_MOST,
         max_restarts=MAX_RESTARTS,
         max_task_retries=-1,
-        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
+        scheduling_strategy=beside_the_launch(),
     )
     return actor.remote(root, resources, notes, wanted, last)
+
+
+def beside_the_launch() -> NodeAffinitySchedulingStrategy:
+    """For what the launch cannot do without: on its own node, and on no other."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def find_pool(name: str) -> Any:
@@ -103,7 +108,7 @@ class PoolActor:
         self._closed = last or notes.read(CLOSED) is not None
         self._given_up = notes.read(GIVEN_UP)
         self._node_of: dict[str, str] = {}
-        self._place_of: dict[str, PlacementGroup | None] = {}
+        self._group_of: dict[str, PlacementGroup | None] = {}
         self._looked_s = self._began_s = time.monotonic()
         self._start_up_s: dict[str, float] = {}
         self._idle_s: dict[str, float] = defaultdict(float)
@@ -151,13 +156,13 @@ class PoolActor:
             self._asked -= 1
             self._hand_out()
 
-    async def take(self, worker: str, node: str, place: PlacementGroup | None = None) -> Cohort:
+    async def take(self, worker: str, node: str, group: PlacementGroup | None = None) -> Cohort:
         """Wait for the worker's next cohort; empty when there will be none.
 
-        node: the id of the node that the worker is on. place: what it holds of the cluster.
+        node: the id of the node that the worker is on. group: what it holds of the cluster.
         """
         asked_s = time.monotonic()
-        self._node_of[worker], self._place_of[worker] = node, place
+        self._node_of[worker], self._group_of[worker] = node, group
         self._start_up_s.setdefault(worker, asked_s - self._began_s)
         self._idle_s[worker] += asked_s - self._given_s.pop(worker, asked_s)
         self._forget(worker)
@@ -198,13 +203,13 @@ class PoolActor:
         self._pool.worker_lost(worker, reason)
         self._hand_out()
 
-    async def free_place(self, worker: str) -> None:
+    async def free_group(self, worker: str) -> None:
         """Whoever managed the worker is gone: give back what it held, which Ray keeps for it.
 
         Ray's own cleaner asks the dashboard whether a controller lives, and waits where none runs.
         """
-        if (place := self._place_of.pop(worker, None)) is not None:
-            remove_placement_group(place)
+        if (group := self._group_of.pop(worker, None)) is not None:
+            remove_placement_group(group)
 
     async def give_up(self, reason: str) -> None:
         """No worker is left: what has not ended fails, and so does what is asked for later."""

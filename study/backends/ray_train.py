@@ -40,8 +40,8 @@ def train_loop(config: dict[str, Any]) -> None:
     store = open_store(config["root"])
     node = ray.get_runtime_context().get_node_id()
     runner = None
-    place = get_current_placement_group()
-    while cohort := ray.get(pool.take.remote(worker, node, place)):
+    group = get_current_placement_group()
+    while cohort := ray.get(pool.take.remote(worker, node, group)):
         try:
             runner = runner or _loaded(config["runner"], config["gpus"])
             for planned, outcome in run_cohort(store, runner, cohort):
@@ -65,11 +65,12 @@ def _loaded(runner: str, gpus: float) -> StageRunner:
     )
 
 
-def run_trainers(work: Work, pool: Any, name: str) -> None:
+def run_trainers(work: Work, name: str) -> None:
     """Run a launch's resident trainers, each in a thread, until they have let go of their workers.
 
-    pool, of that name: is told of workers that are lost, and when none is left.
+    The pool of that name is told of workers that are lost, and when none is left.
     """
+    pool = find_pool(name)
     residents = [f"trainer-{i}" for i in range(min(work.study.resources.workers, work.proposals))]
     with ThreadPoolExecutor(len(residents)) as threads:
         ends = [threads.submit(_resident, work, pool, name, worker) for worker in residents]
@@ -81,7 +82,7 @@ def _resident(work: Work, pool: Any, name: str, worker: str) -> str:
     """One trainer, as often as it loses its controller; why it ended."""
     reason, lost, starts = "", True, 0
     while lost and starts < MAX_CONTROLLERS:
-        ray.get(pool.free_place.remote(worker))  # where an earlier one was lost
+        ray.get(pool.free_group.remote(worker))  # where an earlier one was lost
         reason, lost = _ended(work, name, worker)
         ray.get(pool.lost.remote(worker, reason))
         starts += 1

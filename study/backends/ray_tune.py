@@ -10,14 +10,13 @@ import ray
 from ray import tune
 from ray.exceptions import RayActorError, WorkerCrashedError
 from ray.tune.search.optuna import OptunaSearch
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_spaces.errors import StudyError
 from search_spaces.settings import TpeSearch
 from study.backends.proposals import enumerated_points, sampler, search_space
 from study.backends.ray_driver import Driver
 from study.backends.ray_environment import train_settings
-from study.backends.ray_pool import pool_name, start_pool
+from study.backends.ray_pool import beside_the_launch, pool_name, start_pool
 from study.backends.ray_session import session
 from study.backends.work import METRIC, Listener, Point, TrialEnd, Work, trials_at
 
@@ -53,7 +52,7 @@ class RayBackend:
 
 
 def _run(work: Work, listener: Listener, pool: Any, name: str) -> None:
-    trainers = _start_trainers(work, pool, name)
+    trainers = _start_trainers(work, name)
     told = _Told(work, listener, pool, trainers)
     _tuner(work, name, told).fit()
     told.rest()
@@ -64,22 +63,21 @@ def _run(work: Work, listener: Listener, pool: Any, name: str) -> None:
         listener.spent(spent)
 
 
-def _start_trainers(work: Work, pool: Any, name: str) -> ray.ObjectRef[Any]:
+def _start_trainers(work: Work, name: str) -> ray.ObjectRef[Any]:
     """Start them beside the launch, as the pool; what is given is there when they have ended."""
-    here = ray.get_runtime_context().get_node_id()
     task = ray.remote(_trainers).options(
         num_cpus=0,
         runtime_env={"env_vars": train_settings()},
         max_retries=MAX_RETRIES,
-        scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=False),
+        scheduling_strategy=beside_the_launch(),
     )
-    return task.remote(work, pool, name)
+    return task.remote(work, name)
 
 
-def _trainers(work: Work, pool: Any, name: str) -> None:
+def _trainers(work: Work, name: str) -> None:
     from study.backends.ray_train import run_trainers  # brings torch: the launch does without it
 
-    run_trainers(work, pool, name)
+    run_trainers(work, name)
 
 
 def _tuner(work: Work, name: str, told: tune.Callback) -> tune.Tuner:

@@ -190,7 +190,7 @@ def test_a_store_that_is_far_away_holds_nobody_up(
     assert len(ran) == len(STAGES) - 1 and set(ran) == STAGES - {first.fingerprint}
 
 
-def test_a_workers_latest_place_is_given_back_once(
+def test_a_workers_latest_group_is_given_back_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given_back: list[object] = []
@@ -199,10 +199,10 @@ def test_a_workers_latest_place_is_given_back_once(
 
     async def do(pool: PoolActor) -> None:
         await pool.close()  # nothing was asked for, so that nobody waits
-        for worker, place in (("a", first), ("b", other), ("a", second)):
-            assert await pool.take(worker, "here", place) == ()  # type: ignore[arg-type]
+        for worker, group in (("a", first), ("b", other), ("a", second)):
+            assert await pool.take(worker, "here", group) == ()  # type: ignore[arg-type]
         for worker in ("a", "a", "never came"):
-            await pool.free_place(worker)
+            await pool.free_group(worker)
 
     in_loop(tmp_path, do)
     assert given_back == [second]

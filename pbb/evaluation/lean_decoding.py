@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pbb.models.lean.blocks import in_blocks
+from pbb.models.lean.blocks import in_packed
 from pbb.models.lean.llama import Llama, attended
 from pbb.models.packing import Packed, groups, pack
 
@@ -62,7 +62,7 @@ class LeanDecoding:
         """Logits (rows, V) after the prompts, rows as given."""
         (blocks,) = groups([len(p) for p in self._prompts], max_tokens=10**9)
         packed = pack(self._prompts, blocks, pad_id=self._pad_id, device=self._device)
-        within = in_blocks(packed.shapes)
+        within = in_packed(packed)
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             self._cache.keys.append(_spread(keys, packed, self._slots))
@@ -100,11 +100,6 @@ class LeanDecoding:
 def _spread(states: Tensor, packed: Packed, slots: int) -> Tensor:
     """(N, key heads, d) of packed prompts -> (rows, slots, key heads, d), rows as given."""
     out = states.new_zeros(len(packed.order), slots, *states.shape[1:])
-    place = 0
-    done = 0
-    for rows, width in packed.shapes:
-        into = torch.tensor(packed.order[done : done + rows], device=states.device)
-        block = states[place : place + rows * width].unflatten(0, (rows, width))
-        out[into, :width] = block
-        place, done = place + rows * width, done + rows
+    rows = torch.tensor(packed.order).repeat_interleave(torch.tensor(packed.lengths))
+    out[rows.to(states.device), packed.positions[: len(rows)]] = states[: len(rows)]
     return out

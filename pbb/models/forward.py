@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -12,13 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pbb.models.head import backbone, head_logits
-from pbb.models.lean.blocks import Shapes, in_blocks
+from pbb.models.lean.blocks import through_packed
 from pbb.models.lean.frozen_head import frozen_head_loss, loss_and_slope_at_once
-from pbb.models.lean.llama import Llama, Through, step_by_step
+from pbb.models.lean.llama import Llama, Through
 from pbb.models.lean.reading import lean_llama
 from pbb.models.lean.row import AdapterRow
 from pbb.models.lean.trained import suits, through_merged
 from pbb.models.packing import ROWS, Packed
+from pbb.models.rectangles import Rectangles
 
 
 class Forward(Protocol):
@@ -49,7 +50,7 @@ def forward_of(model: nn.Module) -> Forward:
 def _forward(model: nn.Module, lean: Llama | None) -> Forward:
     if lean is None:
         return Whole(model)
-    return Lean(lean, lambda shapes: step_by_step(lean, in_blocks(shapes)))
+    return Lean(lean, partial(through_packed, lean))
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ def learner_of(model: nn.Module) -> Learner:
 
 
 class Lean:
-    """By `pbb.models.lean`. through: through its layers, with attention in blocks of shapes."""
+    """By `pbb.models.lean`. through: through its layers."""
 
-    def __init__(self, llama: Llama, through: Callable[[Shapes], Through]) -> None:
+    def __init__(self, llama: Llama, through: Callable[[Packed], Through]) -> None:
         self._llama, self._through = llama, through
 
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
@@ -93,22 +94,26 @@ class Lean:
     def _hidden(self, packed: Packed, places: Tensor) -> Tensor:
         """At the places, and at some more, so that their number is a multiple of ROWS."""
         filled = F.pad(places, (0, -len(places) % ROWS))
-        through = self._through(packed.shapes)
+        through = self._through(packed)
         return self._llama.passed(packed.tokens, packed.positions, through, filled)
 
 
 class Whole:
     """By the model's own code, block by block.
 
-    Causality keeps right padding from reaching any token before it, so no mask is needed.
+    Causality keeps what fills rows up on the right from reaching any token before it, so no mask
+    is needed.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
 
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
-        hidden = torch.cat([self._hidden(block) for block in _rectangles(packed)])
-        return head_logits(self._model, hidden.index_select(0, places))
+        rows = Rectangles.of(packed.lengths, packed.blocks, len(packed.tokens))
+        tokens, lie_at = (torch.from_numpy(t).to(places.device) for t in (rows.tokens, rows.places))
+        blocks = packed.tokens[tokens].split([size * width for size, width in rows.shapes])
+        hidden = [self._hidden(b.view(s)) for b, s in zip(blocks, rows.shapes, strict=True)]
+        return head_logits(self._model, torch.cat(hidden).index_select(0, lie_at[places]))
 
     def nll(self, packed: Packed, places: Tensor, wanted: Tensor) -> Tensor:
         return F.cross_entropy(self(packed, places), wanted, reduction="sum")
@@ -116,9 +121,3 @@ class Whole:
     def _hidden(self, tokens: Tensor) -> Tensor:
         found: Tensor = backbone(self._model)(input_ids=tokens, use_cache=False).last_hidden_state
         return found.flatten(0, 1)
-
-
-def _rectangles(packed: Packed) -> Sequence[Tensor]:
-    sizes = [rows * width for rows, width in packed.shapes]
-    parts = packed.tokens[: sum(sizes)].split(sizes)
-    return [part.view(shape) for part, shape in zip(parts, packed.shapes, strict=True)]

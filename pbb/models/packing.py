@@ -1,13 +1,14 @@
-"""Sequences of different lengths -> one row of tokens, in blocks of like length.
+"""Sequences of different lengths -> one row of tokens, none of them padded.
 
-A block is a rectangle for attention. All else reads the row of tokens as it is, so it costs little
-to have many blocks, and little is padded.
+Blocks of like length are kept in mind: a model that cannot read the row as it is is given each of
+them as a rectangle (`pbb.models.rectangles`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -24,20 +25,19 @@ MIN_BLOCK_TOKENS: Final = 64
 
 @dataclass(frozen=True)
 class Packed:
-    """Blocks one after the other, each row by row, padded on the right to the block's width.
+    """Sequences one after the other; after the last come tokens that belong to none.
 
-    After the last block comes padding that belongs to none.
-
-    tokens and positions (N,): positions count from each sequence's first token. shapes: (rows,
-    width) of each block. order: of each row in turn, its place among the sequences given.
-    starts: where each row begins among the N.
+    tokens and positions (N,): positions count from each sequence's first token. order: of each
+    sequence in turn, its place among those given. starts and lengths: where each begins among the
+    N, and its tokens. blocks: how many sequences in turn are one.
     """
 
     tokens: Tensor
     positions: Tensor
-    shapes: tuple[tuple[int, int], ...]
     order: tuple[int, ...]
     starts: tuple[int, ...]
+    lengths: tuple[int, ...]
+    blocks: tuple[int, ...]
 
 
 def groups(lengths: Sequence[int], max_tokens: int) -> Iterator[list[list[int]]]:
@@ -73,19 +73,18 @@ def pack(
 ) -> Packed:
     """Lay the sequences of `blocks` out."""
     order = [i for block in blocks for i in block]
-    shapes = [(len(block), max(len(sequences[i]) for i in block)) for block in blocks]
-    widths = np.repeat([width for _, width in shapes], [rows for rows, _ in shapes])
-    starts = np.cumsum(widths) - widths
-    filled = int(widths.sum())
+    lengths = np.array([len(sequences[i]) for i in order])
+    starts = np.cumsum(lengths) - lengths
+    filled = int(lengths.sum())
     tokens = np.full(-(-filled // ROWS) * ROWS, pad_id, dtype=np.int64)
-    for i, start in zip(order, starts, strict=True):
-        tokens[start : start + len(sequences[i])] = sequences[i]
+    tokens[:filled] = list(chain.from_iterable(sequences[i] for i in order))
     positions = np.zeros_like(tokens)
-    positions[:filled] = np.arange(filled) - np.repeat(starts, widths)
+    positions[:filled] = np.arange(filled) - np.repeat(starts, lengths)
     return Packed(
         torch.from_numpy(tokens).to(device, non_blocking=True),
         torch.from_numpy(positions).to(device, non_blocking=True),
-        tuple(shapes),
         tuple(order),
         tuple(starts.tolist()),
+        tuple(lengths.tolist()),
+        tuple(map(len, blocks)),
     )

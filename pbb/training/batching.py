@@ -1,4 +1,4 @@
-"""A step's documents -> microbatches, laid out so that little is padded."""
+"""A step's documents -> microbatches, of which no document is padded."""
 
 from __future__ import annotations
 

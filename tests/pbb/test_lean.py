@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from pbb.models.forward import Lean, Whole, forward_of
 from pbb.models.lean import products
 from pbb.models.lean.reading import lean_llama
 from pbb.models.packing import ROWS, groups, pack
+from pbb.models.rectangles import Rectangles, alike
 from tests.pbb.doubled import doubled
 
 CPU = torch.device("cpu")
@@ -198,9 +200,11 @@ def test_packing_loses_nothing_and_keeps_to_its_limit(lengths: list[int], most: 
     seen: list[int] = []
     for blocks in groups(lengths, most):
         packed = pack(texts, blocks, pad_id=0, device=CPU)
-        filled = sum(rows * width for rows, width in packed.shapes)
-        assert filled <= most or len(packed.order) == 1
+        padded = sum(len(block) * max(lengths[i] for i in block) for block in blocks)
+        assert padded <= most or len(packed.order) == 1
+        filled = sum(packed.lengths)
         assert len(packed.tokens) % ROWS == 0 and 0 <= len(packed.tokens) - filled < ROWS
+        assert packed.blocks == tuple(map(len, blocks))
         for i, start in zip(packed.order, packed.starts, strict=True):
             row = slice(start, start + lengths[i])
             assert packed.tokens[row].tolist() == texts[i]
@@ -208,3 +212,33 @@ def test_packing_loses_nothing_and_keeps_to_its_limit(lengths: list[int], most: 
         assert int((packed.tokens > 0).sum()) == sum(lengths[i] for i in packed.order)
         seen += packed.order
     assert sorted(seen) == list(range(len(lengths)))
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=20),
+    st.floats(0.1, 1.0),
+    st.integers(1, 8),
+    st.integers(0, 9),
+)
+def test_rectangles_hold_each_token_once_and_give_it_back(
+    lengths: list[int], share: float, multiple: int, rest: int
+) -> None:
+    """A row is its sequence, then that one's first token; those side by side are about as long."""
+    counts = alike(lengths, share)
+    rectangles = Rectangles.of(lengths, counts, sum(lengths) + rest, multiple)
+    assert [rows for rows, _ in rectangles.shapes] == counts
+    tokens, fills = iter(rectangles.tokens.tolist()), iter(rectangles.fills.tolist())
+    start, each = 0, iter(lengths)
+    for rows, width in rectangles.shapes:
+        side_by_side = list(islice(each, rows))
+        assert share * width - multiple < min(side_by_side)
+        assert width % multiple == 0 and width - multiple < max(side_by_side) <= width
+        for length in side_by_side:
+            filled = width - length
+            row = [*range(start, start + length), *[start] * filled]
+            assert list(islice(tokens, width)) == row
+            assert list(islice(fills, width)) == [False] * length + [True] * filled
+            start += length
+    assert start == sum(lengths) and not list(tokens) and not list(fills)
+    assert rectangles.tokens[rectangles.places[:start]].tolist() == list(range(start))
+    assert rectangles.places[start:].tolist() == [0] * rest

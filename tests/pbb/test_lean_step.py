@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -14,18 +14,19 @@ from torch.nn.utils import clip_grad_norm_
 
 from pbb.config import Recipe
 from pbb.models.lean import products, trained
-from pbb.models.lean.blocks import WIDEST, Shapes, in_blocks
-from pbb.models.lean.llama import Layer, Llama, Shape, Through, step_by_step
+from pbb.models.lean.blocks import through_packed
+from pbb.models.lean.llama import Layer, Llama, Shape, Through
+from pbb.models.lean.mixing import WIDEST
 from pbb.models.lean.products import summed_outer
 from pbb.models.lean.projection import LowRank, Projection
 from pbb.models.lean.row import AdapterRow
 from pbb.models.lean.trained import suits, through_merged
+from pbb.models.packing import groups, pack
 from pbb.training.optimiser import Optimiser, clip_by_norm, learning_rate
 
 SHAPE = Shape(heads=3, key_heads=3, head_dim=8, eps=1e-5)
-BLOCKS = ((2, 9), (1, 5), (3, 2))
-N = 32
-"""Tokens: more than the blocks hold."""
+LENGTHS = (9, 3, 8, 2, 5, 2)
+"""Of sequences: in several rectangles, in some of which rows are filled up."""
 
 
 def _llama(dtype: torch.dtype, rank: int) -> tuple[Llama, list[Tensor]]:
@@ -50,34 +51,31 @@ def _llama(dtype: torch.dtype, rank: int) -> tuple[Llama, list[Tensor]]:
     return Llama(SHAPE, embedding, (layer(), layer()), norm, embedding, turns, 1.0), leaves
 
 
-@pytest.mark.parametrize("shapes", [BLOCKS, ((1, 30),), ((1, WIDEST + 4),)])
+@pytest.mark.parametrize("lengths", [LENGTHS, (30,), (16, 16), (WIDEST - 1, 4), (WIDEST + 4,)])
 @pytest.mark.parametrize("onednn", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_layers_at_once_have_what_they_have_step_by_step(
-    dtype: torch.dtype, onednn: bool, shapes: Shapes, monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype, onednn: bool, lengths: Sequence[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All gradients under a weighting that tells places apart; a place may be asked twice."""
     torch.manual_seed(0)
     monkeypatch.setattr(products, "_LINEAR", products._onednn() if onednn else None)
     llama, leaves = _llama(dtype, 8)
-    n = -(-sum(rows * width for rows, width in shapes) // N) * N
-    tokens, positions = torch.arange(n) % 50, torch.zeros(n, dtype=torch.long)
-    start = 0
-    for rows, width in shapes:
-        positions[start : start + rows * width] = torch.arange(width).repeat(rows)
-        start += rows * width
+    (blocks,) = groups(lengths, 10**6)
+    ids = [[(7 * i + t) % 50 for t in range(length)] for i, length in enumerate(lengths)]
+    packed = pack(ids, blocks, pad_id=0, device=torch.device("cpu"))
     kept = torch.tensor([3, 4, 20, 0, 0])
 
     def weighed(through: Through) -> tuple[Tensor, Tensor]:
-        after = llama.passed(tokens, positions, through, kept)
+        after = llama.passed(packed.tokens, packed.positions, through, kept)
         weights = torch.linspace(-1, 1, after.numel(), dtype=dtype).view_as(after)
         return after.detach(), (after * weights).sum()
 
-    due, loss = weighed(step_by_step(llama, in_blocks(shapes)))
+    due, loss = weighed(through_packed(llama, packed))
     of_leaves = torch.autograd.grad(loss, leaves)
     assert suits(llama)
     row = AdapterRow(llama)
-    found, loss = weighed(through_merged(llama, row, shapes))
+    found, loss = weighed(through_merged(llama, row, packed))
     loss.backward()
     close = 1e-11 if dtype == torch.float64 else 1e-4
     torch.testing.assert_close(found, due, rtol=close, atol=close)

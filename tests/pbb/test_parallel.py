@@ -175,7 +175,7 @@ def test_every_process_calls_a_sharded_model_equally_often(most: int) -> None:
     ]
     assert len({len(cut) for cut in cuts}) == 1
     for share, cut in zip(of_all, cuts, strict=True):
-        assert all(len(microbatch.packed.shapes) == 1 for microbatch in cut)
+        assert all(len(microbatch.packed.blocks) == 1 for microbatch in cut)
         wanted = sorted(int(id_) for microbatch in cut for id_ in microbatch.wanted)
         assert wanted == sorted(id_ for d in share for id_ in d.ids[d.n_prompt :])
 

@@ -45,13 +45,14 @@ def loss_and_slope_at_once(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tens
     torch's softmax takes twice as long as its exponential.
     """
     wide = widened(logits)
-    own, skipped = wanted.clamp(min=0)[:, None], wanted < 0
+    own, skipped = wanted.clamp(min=0)[:, None], (wanted < 0).nonzero()[:, 0]
     wide.sub_(wide.amax(dim=-1, keepdim=True))
     nll = -wide.gather(1, own)[:, 0]
     total = wide.exp_().sum(dim=-1)
     nll += total.log()
     wide.div_(total[:, None]).scatter_add_(1, own, wide.new_full((), -1.0).expand_as(own))
-    nll[skipped], wide[skipped] = 0.0, 0.0
+    nll.index_fill_(0, skipped, 0.0)
+    wide.index_fill_(0, skipped, 0.0)
     return nll, wide.to(logits.dtype)
 
 

@@ -43,7 +43,8 @@ class _RmsNorm(torch.autograd.Function):
 def normed(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """`rms_norm` without gradient, and x over its root mean square with one over that."""
     wide = widened(x)
-    inverse = wide.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
+    length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+    inverse = length.square_().mul_(1 / x.shape[-1]).add_(eps).rsqrt_()
     unit = wide * inverse
     return unit.to(x.dtype) * weight, (unit, inverse)
 

@@ -10,16 +10,17 @@ from dataclasses import replace
 from typing import Any, Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pbb.models.lean.blocks import WIDEST, Shapes, in_blocks, mixed, mixed_back
-from pbb.models.lean.llama import Layer, Llama, Shape, Through, step_by_step
+from pbb.models.lean.blocks import through_packed
+from pbb.models.lean.llama import Layer, Llama, Shape, Through
+from pbb.models.lean.mixing import WIDEST, Mixing, mixed, mixed_back
 from pbb.models.lean.pieces import normed, normed_back
 from pbb.models.lean.products import summed_outer, times
 from pbb.models.lean.projection import Projection
 from pbb.models.lean.row import AdapterRow
+from pbb.models.packing import Packed
 
 LARGEST: Final = 2**20
 """Weights of a layer. At half as many, merging no longer saves time, and takes memory."""
@@ -43,17 +44,18 @@ def _suits(layer: Layer) -> bool:
     return frozen and small and precise and all(each.low_rank for each in layer.projections)
 
 
-def through_merged(llama: Llama, row: AdapterRow, shapes: Shapes) -> Through:
-    """Through layers with the adapter's weights as they are now, with attention within blocks."""
+def through_merged(llama: Llama, row: AdapterRow, packed: Packed) -> Through:
+    """Through layers with the adapter's weights as they are now."""
     weights = row.merged()
-    if any(width > WIDEST for _, width in shapes):
+    if max(packed.lengths) > WIDEST:
         layers = tuple(map(_reading_by, llama.layers, weights))
-        return step_by_step(replace(llama, layers=layers), in_blocks(shapes))
+        return through_packed(replace(llama, layers=layers), packed)
+    mixing = Mixing.of(packed, llama.shape.heads)
 
     def through(i: int, x: Tensor, cos: Tensor, sin: Tensor, places: Tensor | None) -> Tensor:
         apply: Any = _TrainedLayer.apply
         after: Tensor = apply(
-            x, cos, sin, places, llama.layers[i], llama.shape, tuple(shapes), *weights[i]
+            x, cos, sin, places, llama.layers[i], llama.shape, mixing, *weights[i]
         )
         return after
 
@@ -73,7 +75,7 @@ def _reading_by(layer: Layer, weights: tuple[Tensor, ...]) -> Layer:
 
 
 class _TrainedLayer(torch.autograd.Function):
-    """`step_by_step` with `in_blocks`. weights: of qkv, out, gate, up and down.
+    """`through_packed`. weights: of qkv, out, gate, up and down.
 
     Gate and up are read apart, so that the outputs of each lie together: what is computed of them
     one by one passes through memory twice as fast.
@@ -88,34 +90,35 @@ class _TrainedLayer(torch.autograd.Function):
         places: Tensor | None,
         layer: Layer,
         shape: Shape,
-        shapes: tuple[tuple[int, int], ...],
+        mixing: Mixing,
         *weights: Tensor,
     ) -> Tensor:
         qkv, out, gate, up, down = weights
         asked, norm_in = normed(x, layer.norm_in, shape.eps)
         each = times(asked, qkv).view(len(x), -1, shape.head_dim)
-        seen, mix = mixed(each, cos, sin, shape.heads, shapes)
+        seen, mix = mixed(each, cos, sin, mixing)
         if places is not None:
             x, seen = x.index_select(0, places), seen.index_select(0, places)
         x = times(seen, out).add_(x)
         fed, norm_mlp = normed(x, layer.norm_mlp, shape.eps)
         gates, ups = times(fed, gate), times(fed, up)
-        swish = F.silu(gates)
+        open_by = gates.sigmoid()
+        swish = gates.mul_(open_by)
         gated = swish * ups
-        kept = (asked, seen, fed, gates, ups, swish, gated)
+        kept = (asked, seen, fed, open_by, ups, swish, gated)
         ctx.save_for_backward(cos, sin, places, *weights, *kept, *norm_in, *norm_mlp, *mix)
-        ctx.n, ctx.layer, ctx.shape, ctx.shapes = len(each), layer, shape, shapes
+        ctx.n, ctx.layer, ctx.shape, ctx.mixing = len(each), layer, shape, mixing
         return times(gated, down).add_(x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         cos, sin, places, qkv, out, gate, up, down, *kept = ctx.saved_tensors
-        asked, seen, fed, gates, ups, swish, gated, *norms = kept
+        asked, seen, fed, open_by, ups, swish, gated, *norms = kept
         norm_in, norm_mlp, mix = norms[:2], norms[2:4], norms[4:]
         of_down = summed_outer(grad, gated)
         of_gated = times(grad, down.T)
-        of_gates = torch.ops.aten.silu_backward(of_gated * ups, gates)
+        of_gates = open_by.addcmul_(swish, open_by, value=-1).add_(swish).mul_(of_gated).mul_(ups)
         of_ups = of_gated.mul_(swish)
         of_gate, of_up = summed_outer(of_gates, fed), summed_outer(of_ups, fed)
         of_fed = times(of_gates, gate.T).add_(times(of_ups, up.T))
@@ -124,7 +127,7 @@ class _TrainedLayer(torch.autograd.Function):
         of_seen = times(grad, out.T)
         if places is not None:
             grad, of_seen = (_spread(each, places, ctx.n) for each in (grad, of_seen))
-        of_each = mixed_back(of_seen, mix, cos, sin, ctx.shape.heads, ctx.shapes).flatten(1)
+        of_each = mixed_back(of_seen, mix, cos, sin, ctx.mixing).flatten(1)
         of_qkv, of_x = summed_outer(of_each, asked), None
         if ctx.needs_input_grad[0]:
             of_x = normed_back(times(of_each, qkv.T), norm_in, ctx.layer.norm_in).add_(grad)

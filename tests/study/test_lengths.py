@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 from analysis.results import analyse
 from analysis.tokens import DocumentLengths, lengths_of, read_lengths
 from pbb.config import TrainStage
 from pbb.corpus import build_corpus
+from pbb.models.loading import load_base
+from pbb.models.registry import resolve
 from pbb.sampling import step_documents
 from search_spaces.study_file import Study
 from study.encoders import load_encoder
@@ -65,6 +70,25 @@ def test_lengths_are_those_of_the_documents_that_training_is_given(tmp_path: Pat
         mean = sum(documents.values()) / len(documents)
         assert len(documents) > 100
         assert told[kind] == pytest.approx(mean, rel=0.02)
+
+
+WITHOUT_TORCH = """
+import sys
+from study.encoders import load_encoder
+assert load_encoder("nano-xs").ids("double(x)")
+sys.exit("torch" in sys.modules)
+"""
+
+
+def test_a_shipped_bases_tokenizer_is_the_one_it_is_trained_by_and_brings_no_torch() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True)
+    texts = ["def f(x):\n    return double(x)", "f(1234) = 2468", "Ελλάδα", "", "<eos>"]
+    for name in ("nano-xs", "nano-l"):
+        trained_by = load_base(resolve(name), "float32", torch.device("cpu"))[1]
+        counted_by = load_encoder(name)
+        for text in texts:
+            assert counted_by.prompt(text) == trained_by.prompt(text)
+            assert counted_by.wrapped(text) == trained_by.wrapped(text)
 
 
 def test_every_base_and_kind_of_corpus_has_its_rows(tmp_path: Path) -> None:

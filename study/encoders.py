@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING
 
 from analysis.errors import first_line
 from pbb.models.encoding import Encoder
-from pbb.models.registry import UnknownModel, locate
+from pbb.models.registry import NANO, Files, UnknownModel, locate
 
-ITS_FILES_ALONE: Final = "TokenizersBackend"
-"""transformers' class of a tokenizer that its files tell all of, as its own writing names it."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def load_encoder(model: str) -> Encoder:
     """The base's tokenizer alone. Raises UnknownModel."""
     files = locate(model)
     try:
-        return Encoder(_tokenizer(files.folder, files.gguf))
+        return Encoder(_shipped(files) if model in NANO else _looked_up(files))
     except Exception as error:  # whatever is wrong with somebody's files, the library says it so
         raise UnknownModel(
             f"model {model!r}: its tokenizer cannot be read ({first_line(error)}); restore the "
@@ -26,16 +24,19 @@ def load_encoder(model: str) -> Encoder:
         ) from error
 
 
-def _tokenizer(folder: Path, gguf: str | None) -> Any:
-    """Looking a class up by the model's family brings torch, which takes seconds: a launch waits
-    for it, so it is left out where the class is known."""
-    config = folder / "tokenizer_config.json"
-    told = json.loads(config.read_text()) if config.exists() and not gguf else {}
-    if told.get("tokenizer_class") == ITS_FILES_ALONE:
-        from transformers import PreTrainedTokenizerFast
+def _shipped(files: Files) -> PreTrainedTokenizerBase:
+    """Of a class that is known, so that a launch need not wait for what looking it up brings."""
+    from transformers import PreTrainedTokenizerFast
 
-        return PreTrainedTokenizerFast.from_pretrained(folder)
-    from transformers import AutoTokenizer
+    tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(files.folder)
+    return tokenizer
 
-    kind = {"gguf_file": gguf} if gguf else {}
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **kind)
+
+def _looked_up(files: Files) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer  # brings torch: seconds
+
+    gguf = {"gguf_file": files.gguf} if files.gguf else {}
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        files.folder, trust_remote_code=False, **gguf
+    )
+    return tokenizer

@@ -1,6 +1,6 @@
 """Continuations by the lean Llama: prompts read packed, then a fixed cache and a token a row.
 
-Every row has its cache from slot 0 on, so prompts are padded nowhere but to the right of a block,
+Every row has its cache from slot 0 on, prompts are not padded,
 and no row's continuation depends on its neighbours' lengths.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pbb.models.lean.blocks import in_packed
 from pbb.models.lean.llama import Llama, attended
-from pbb.models.packing import Packed, groups, pack
+from pbb.models.packing import groups, pack
 
 
 @dataclass
@@ -64,9 +64,14 @@ class LeanDecoding:
         packed = pack(self._prompts, blocks, pad_id=self._pad_id, device=self._device)
         within = in_packed(packed)
 
+        lengths = torch.tensor(packed.lengths)
+        rows = torch.tensor(packed.order).repeat_interleave(lengths).to(self._device)
+        places = rows, packed.positions[: len(rows)]
+
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            self._cache.keys.append(_spread(keys, packed, self._slots))
-            self._cache.values.append(_spread(values, packed, self._slots))
+            shape = (len(self._prompts), self._slots)
+            self._cache.keys.append(_spread(keys, places, shape))
+            self._cache.values.append(_spread(values, places, shape))
             return within(layer, queries, keys, values)
 
         ends = [0] * len(self._prompts)
@@ -97,9 +102,8 @@ class LeanDecoding:
         self._cache.keep(rows)
 
 
-def _spread(states: Tensor, packed: Packed, slots: int) -> Tensor:
-    """(N, key heads, d) of packed prompts -> (rows, slots, key heads, d), rows as given."""
-    out = states.new_zeros(len(packed.order), slots, *states.shape[1:])
-    rows = torch.tensor(packed.order).repeat_interleave(torch.tensor(packed.lengths))
-    out[rows.to(states.device), packed.positions[: len(rows)]] = states[: len(rows)]
+def _spread(states: Tensor, places: tuple[Tensor, Tensor], shape: tuple[int, int]) -> Tensor:
+    """(N, key heads, d) -> (*shape, key heads, d): the first ones at their places, else zeros."""
+    out = states.new_zeros(*shape, *states.shape[1:])
+    out[places] = states[: len(places[0])]
     return out

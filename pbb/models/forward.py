@@ -110,7 +110,7 @@ class Whole:
 
     def __call__(self, packed: Packed, places: Tensor) -> Tensor:
         rows = Rectangles.of(packed.lengths, packed.blocks, len(packed.tokens))
-        tokens, lie_at = (torch.from_numpy(t).to(places.device) for t in (rows.tokens, rows.places))
+        tokens, lie_at = rows.on(places.device)
         blocks = packed.tokens[tokens].split([size * width for size, width in rows.shapes])
         hidden = [self._hidden(b.view(s)) for b, s in zip(blocks, rows.shapes, strict=True)]
         return head_logits(self._model, torch.cat(hidden).index_select(0, lie_at[places]))

@@ -1,7 +1,7 @@
 """Sequences of different lengths -> one row of tokens, none of them padded.
 
-Blocks of like length are kept in mind: a model that cannot read the row as it is is given each of
-them as a rectangle (`pbb.models.rectangles`).
+Blocks of like length are kept in mind: what reads several sequences at once (attention, a model's
+own code) is given each block as a rectangle (`pbb.models.rectangles`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GROUP_RATIO: Final = 0.85
 ROWS: Final = 32
 """Tokens are a multiple of it, so that few shapes are met: matrix products may be made for each."""
 MIN_BLOCK_TOKENS: Final = 64
-"""Below this many padded tokens a further block costs more than its padding saves."""
+"""Below this many tokens of a rectangle a further block costs more than its padding saves."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Packed:
 
     tokens and positions (N,): positions count from each sequence's first token. order: of each
     sequence in turn, its place among those given. starts and lengths: where each begins among the
-    N, and its tokens. blocks: how many sequences in turn are one.
+    N, and its tokens. blocks: how many sequences in turn are one block.
     """
 
     tokens: Tensor
@@ -41,8 +41,8 @@ class Packed:
 
 
 def groups(lengths: Sequence[int], max_tokens: int) -> Iterator[list[list[int]]]:
-    """Sequences by their places, longest first: batches of at most max_tokens padded tokens (one
-    sequence at least), each in blocks."""
+    """Sequences by their places, longest first: batches of at most max_tokens (one sequence at
+    least), counted as if padded to their block's longest, each in blocks."""
     batch: list[list[int]] = []
     total = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
@@ -73,7 +73,7 @@ def pack(
 ) -> Packed:
     """Lay the sequences of `blocks` out."""
     order = [i for block in blocks for i in block]
-    lengths = np.array([len(sequences[i]) for i in order])
+    lengths = np.array([len(sequences[i]) for i in order], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     filled = int(lengths.sum())
     tokens = np.full(-(-filled // ROWS) * ROWS, pad_id, dtype=np.int64)

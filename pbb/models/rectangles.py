@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 Places = NDArray[np.int64]
@@ -32,7 +32,7 @@ class Rectangles:
     def of(
         cls, lengths: Sequence[int], counts: Sequence[int], n: int, multiple: int = 1
     ) -> Rectangles:
-        """counts: how many sequences in turn are side by side. n: tokens, also those of none.
+        """counts: how many sequences in turn, of a token at least, are side by side. n: all tokens.
 
         multiple: widths are one of it.
         """
@@ -50,6 +50,11 @@ class Rectangles:
         places[: tall.sum()] = np.flatnonzero(~fills)
         return cls(tuple(shapes), first + np.where(fills, 0, within), fills, places)
 
+    def on(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """tokens and places there."""
+        tokens, places = (torch.from_numpy(each) for each in (self.tokens, self.places))
+        return tokens.to(device, non_blocking=True), places.to(device, non_blocking=True)
+
 
 def alike(lengths: Sequence[int], share: float) -> list[int]:
     """How many in turn are as long as their first one, or shorter, but not below this share."""
@@ -64,8 +69,8 @@ def alike(lengths: Sequence[int], share: float) -> list[int]:
     return counts
 
 
-def _in_turn(items: Sequence[Any], counts: Sequence[int]) -> Iterator[Sequence[Any]]:
+def _in_turn(lengths: Sequence[int], counts: Sequence[int]) -> Iterator[Sequence[int]]:
     start = 0
     for count in counts:
-        yield items[start : start + count]
+        yield lengths[start : start + count]
         start += count

@@ -30,7 +30,7 @@ class Microbatch:
 def microbatches(
     documents: Sequence[Encoded], *, pad_id: int, max_tokens: int, device: torch.device
 ) -> list[Microbatch]:
-    """Cut a step into microbatches of at most max_tokens padded tokens (one document at least)."""
+    """Cut a step into microbatches of at most max_tokens (one document at least), by `groups`."""
     lengths = [len(document.ids) for document in documents]
     return [microbatch(documents, blocks, pad_id, device) for blocks in groups(lengths, max_tokens)]
 

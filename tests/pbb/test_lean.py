@@ -227,6 +227,10 @@ def test_rectangles_hold_each_token_once_and_give_it_back(
     counts = alike(lengths, share)
     rectangles = Rectangles.of(lengths, counts, sum(lengths) + rest, multiple)
     assert [rows for rows, _ in rectangles.shapes] == counts
+    firsts = [lengths[sum(counts[:i])] for i in range(len(counts))]
+    opened = [lengths[sum(counts[: i + 1])] for i in range(len(counts) - 1)]
+    for first, length in zip(firsts, opened, strict=False):
+        assert length > first or length < share * first, "as few as there may be"
     tokens, fills = iter(rectangles.tokens.tolist()), iter(rectangles.fills.tolist())
     start, each = 0, iter(lengths)
     for rows, width in rectangles.shapes:

@@ -14,14 +14,15 @@ from torch.nn.utils import clip_grad_norm_
 
 from pbb.config import Recipe
 from pbb.models.lean import products, trained
-from pbb.models.lean.blocks import through_packed
+from pbb.models.lean.blocks import in_packed, through_packed
 from pbb.models.lean.llama import Layer, Llama, Shape, Through
-from pbb.models.lean.mixing import WIDEST
+from pbb.models.lean.mixing import WIDEST, Gathering, mixed, mixed_back
+from pbb.models.lean.pieces import rotated
 from pbb.models.lean.products import summed_outer
 from pbb.models.lean.projection import LowRank, Projection
 from pbb.models.lean.row import AdapterRow
 from pbb.models.lean.trained import suits, through_merged
-from pbb.models.packing import groups, pack
+from pbb.models.packing import ROWS, Packed, groups, pack
 from pbb.training.optimiser import Optimiser, clip_by_norm, learning_rate
 
 SHAPE = Shape(heads=3, key_heads=3, head_dim=8, eps=1e-5)
@@ -52,19 +53,22 @@ def _llama(dtype: torch.dtype, rank: int) -> tuple[Llama, list[Tensor]]:
 
 
 @pytest.mark.parametrize("lengths", [LENGTHS, (30,), (16, 16), (WIDEST - 1, 4), (WIDEST + 4,)])
+@pytest.mark.parametrize("again", [[0, 0], [0] * (-sum(LENGTHS) % ROWS)])
 @pytest.mark.parametrize("onednn", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_layers_at_once_have_what_they_have_step_by_step(
-    dtype: torch.dtype, onednn: bool, lengths: Sequence[int], monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype,
+    onednn: bool,
+    again: list[int],
+    lengths: Sequence[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """All gradients under a weighting that tells places apart; a place may be asked twice."""
+    """All gradients under a weighting that tells places apart; a place may be asked again."""
     torch.manual_seed(0)
     monkeypatch.setattr(products, "_LINEAR", products._onednn() if onednn else None)
     llama, leaves = _llama(dtype, 8)
-    (blocks,) = groups(lengths, 10**6)
-    ids = [[(7 * i + t) % 50 for t in range(length)] for i, length in enumerate(lengths)]
-    packed = pack(ids, blocks, pad_id=0, device=torch.device("cpu"))
-    kept = torch.tensor([3, 4, 20, 0, 0])
+    packed = _packed(lengths)
+    kept = torch.cat([torch.arange(sum(lengths)), torch.tensor(again)])
 
     def weighed(through: Through) -> tuple[Tensor, Tensor]:
         after = llama.passed(packed.tokens, packed.positions, through, kept)
@@ -75,7 +79,10 @@ def test_layers_at_once_have_what_they_have_step_by_step(
     of_leaves = torch.autograd.grad(loss, leaves)
     assert suits(llama)
     row = AdapterRow(llama)
+    mixes: list[int] = []
+    monkeypatch.setattr(trained, "mixed", lambda *given: mixes.append(0) or mixed(*given))
     found, loss = weighed(through_merged(llama, row, packed))
+    assert len(mixes) == (len(llama.layers) if max(lengths) <= WIDEST else 0)
     loss.backward()
     close = 1e-11 if dtype == torch.float64 else 1e-4
     torch.testing.assert_close(found, due, rtol=close, atol=close)
@@ -88,6 +95,47 @@ def test_layers_at_once_have_what_they_have_step_by_step(
         )
         assert of_leaf.abs().sum() > 0
     assert row.parameter.numel() == sum(leaf.numel() for leaf in leaves)
+
+
+def _attention(packed: Packed, each: Tensor, grad: Tensor, written_out: bool) -> list[Tensor]:
+    """Of all heads: what they see, and the gradient of all heads from that of it."""
+    positions = packed.positions[:, None, None].to(each.dtype) * torch.linspace(0.1, 1, 4)
+    cos, sin = torch.cat([positions.cos()] * 2, dim=-1), positions.sin()
+    if written_out:
+        gathering = Gathering.of(packed, SHAPE.heads)
+        seen, kept = mixed(each, cos, sin, gathering)
+        return [seen, mixed_back(grad, kept, cos, sin, gathering)]
+    leaf = each.clone().requires_grad_()
+    turned = rotated(leaf[:, : 2 * SHAPE.heads], cos, sin)
+    seen = in_packed(packed)(0, *turned.chunk(2, dim=1), leaf[:, 2 * SHAPE.heads :])
+    return [seen.detach(), *torch.autograd.grad(seen, leaf, grad)]
+
+
+@pytest.mark.parametrize("written_out", [True, False])
+def test_what_is_not_finite_in_a_document_reaches_no_other(written_out: bool) -> None:
+    packed = _packed(LENGTHS)
+    n, filled = len(packed.tokens), sum(LENGTHS)
+    each, grad = torch.randn(n, 3 * SHAPE.heads, SHAPE.head_dim), torch.randn(n, 24)
+    grad[filled:] = 0.0
+    due = _attention(packed, each, grad, written_out)
+    assert all(whole.isfinite().all() for whole in due)
+    for start, length in zip(packed.starts, packed.lengths, strict=True):
+        own = torch.zeros(n, dtype=torch.bool)
+        own[start : start + length] = True
+        others = ~own
+        others[filled:] = written_out  # else they see what the first token does
+        found = _attention(
+            packed, each.masked_fill(own[:, None, None], torch.nan), grad, written_out
+        )
+        for one, whole in zip(found, due, strict=True):
+            assert torch.equal(one[others], whole[others])
+            assert one[own].isnan().any()
+
+
+def _packed(lengths: Sequence[int]) -> Packed:
+    (blocks,) = groups(lengths, 10**6)
+    ids = [[(7 * i + t) % 50 for t in range(length)] for i, length in enumerate(lengths)]
+    return pack(ids, blocks, pad_id=0, device=torch.device("cpu"))
 
 
 def test_large_layers_all_weights_and_half_precision_are_not_taken_into_a_row(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -10,13 +12,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from analysis.results import analyse
 from analysis.tokens import DocumentLengths, lengths_of, read_lengths
 from pbb.config import TrainStage
 from pbb.corpus import build_corpus
+from pbb.documents import Document
+from pbb.models.encoding import Encoder
 from pbb.models.loading import load_base
-from pbb.models.registry import resolve
+from pbb.models.registry import NANO, locate, resolve
 from pbb.sampling import step_documents
 from search_spaces.study_file import Study
 from study.encoders import load_encoder
@@ -80,15 +85,34 @@ sys.exit("torch" in sys.modules)
 """
 
 
-def test_a_shipped_bases_tokenizer_is_the_one_it_is_trained_by_and_brings_no_torch() -> None:
+def test_a_shipped_bases_tokenizer_brings_no_torch() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True)
-    texts = ["def f(x):\n    return double(x)", "f(1234) = 2468", "Ελλάδα", "", "<eos>"]
-    for name in ("nano-xs", "nano-l"):
-        trained_by = load_base(resolve(name), "float32", torch.device("cpu"))[1]
-        counted_by = load_encoder(name)
-        for text in texts:
-            assert counted_by.prompt(text) == trained_by.prompt(text)
-            assert counted_by.wrapped(text) == trained_by.wrapped(text)
+
+
+TEXTS = ("def f(x):\n    return double(x)", "f(1234) = 2468", "Ελλάδα", "<eos>")
+
+
+@pytest.mark.parametrize("name", NANO)
+def test_documents_are_counted_as_they_are_trained_on(name: str) -> None:
+    _same_tokens(load_encoder(name), load_base(resolve(name), "float32", torch.device("cpu"))[1])
+
+
+def test_a_folders_documents_are_counted_by_the_tokenizer_of_its_family(tmp_path: Path) -> None:
+    """Which need not be the one that its files name."""
+    folder = shutil.copytree(locate("nano-xs").folder, tmp_path / "base")
+    config = folder / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "qwen2"}))
+    due = Encoder(AutoTokenizer.from_pretrained(folder))
+    assert due.ids("f(1234) = 2468") != load_encoder("nano-xs").ids("f(1234) = 2468")
+    _same_tokens(load_encoder(str(folder)), due)
+
+
+def _same_tokens(found: Encoder, due: Encoder) -> None:
+    for name in ("eos_id", "pad_id", "unknown_id"):
+        assert getattr(found, name) == getattr(due, name)
+    for text in TEXTS:
+        document = Document(text, TEXTS[1], "execution", "acquisition", "")
+        assert (found.ids(text), found(document)) == (due.ids(text), due(document))
 
 
 def test_every_base_and_kind_of_corpus_has_its_rows(tmp_path: Path) -> None:

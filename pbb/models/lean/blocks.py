@@ -1,4 +1,4 @@
-"""Attention within blocks: rectangles of tokens, of a row each."""
+"""Attention within sequences that share a row of tokens, in rectangles."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def through_packed(llama: Llama, packed: Packed) -> Through:
 
 
 def in_packed(packed: Packed) -> Attend:
-    """Attention within the sequences of (..., N) tokens laid out so."""
+    """Attention within the sequences of a row (..., N) of tokens laid out so.
+
+    Those of no sequence see what the first token of all does: they are nobody's to ask.
+    """
     rows = Rectangles.of(packed.lengths, packed.blocks, len(packed.tokens))
-    tokens, places = (
-        torch.from_numpy(each).to(packed.tokens.device, non_blocking=True)
-        for each in (rows.tokens, rows.places)
-    )
+    tokens, places = rows.on(packed.tokens.device)
     within = in_blocks(rows.shapes)
 
     def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def in_packed(packed: Packed) -> Attend:
 
 
 def in_blocks(shapes: Shapes) -> Attend:
-    """Attention within the rows of blocks that lie one after the other, each row by row.
+    """Attention within the rows of rectangles of tokens that lie one after the other already.
 
     Nothing is seen by tokens that come after the last.
     """

@@ -24,7 +24,7 @@ from pbb.models.rectangles import Places, Rectangles, Shapes, alike
 T = TypeVar("T", bound=np.generic)
 
 WIDEST: Final = 256
-"""Of the rectangles, since all scores of one are in memory."""
+"""Of sequences, and of the rectangles: a multiple of MULTIPLE. All scores of one are in memory."""
 SHARE: Final = 0.7
 """A sequence shorter than this share of its rectangle's longest opens a new one."""
 MULTIPLE: Final = 8
@@ -32,7 +32,7 @@ MULTIPLE: Final = 8
 
 
 @dataclass(frozen=True)
-class Mixing:
+class Gathering:
     """Where `mixed` finds the heads that it reads, and where each token finds its own again.
 
     n_filled: tokens that belong to sequences, of N. shapes: (rows, width) of rectangles, in which
@@ -54,7 +54,7 @@ class Mixing:
     back_each: Tensor
 
     @classmethod
-    def of(cls, packed: Packed, heads: int) -> Mixing:
+    def of(cls, packed: Packed, heads: int) -> Gathering:
         """Of sequences on the CPU."""
         n, counts = len(packed.tokens), alike(packed.lengths, SHARE)
         rows = Rectangles.of(packed.lengths, counts, n, MULTIPLE)
@@ -76,13 +76,10 @@ class Mixing:
         return cls(heads, sum(packed.lengths), rows.shapes, *map(torch.from_numpy, found))
 
     def rectangles(self, each: Tensor) -> list[Tensor]:
-        """(M, d), contiguous -> views of each rectangle (rows x heads, width, d)."""
-        found, start, d = [], each.storage_offset(), each.shape[1]
-        for rows, width in self.shapes:
-            shape = (rows * self.heads, width, d)
-            found.append(each.as_strided(shape, (width * d, d, 1), start))
-            start += rows * self.heads * width * d
-        return found
+        """(M, d) -> views of each rectangle (rows x heads, width, d)."""
+        parts = each.split([rows * self.heads * width for rows, width in self.shapes])
+        widths = (width for _, width in self.shapes)
+        return [t.view(-1, width, t.shape[1]) for t, width in zip(parts, widths, strict=True)]
 
 
 def _head_by_head(of_places: NDArray[T], shapes: Shapes, heads: int) -> NDArray[T]:
@@ -100,46 +97,46 @@ def _heads(rows: int, width: int, heads: int) -> Places:
 
 
 def mixed(
-    each: Tensor, cos: Tensor, sin: Tensor, mixing: Mixing
+    each: Tensor, cos: Tensor, sin: Tensor, gathering: Gathering
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Of all heads (N, 3 heads, d): what turning and attention within sequences make of them, (N,
     heads x d), and what `mixed_back` needs. No gradient.
     """
-    d, size = each.shape[2], len(mixing.values)
-    turned = turned_by(each[:, : 2 * mixing.heads], cos, sin, 1)
+    d, size = each.shape[2], len(gathering.values)
+    turned = turned_by(each[:, : 2 * gathering.heads], cos, sin, 1)
     read, found, kept = each.new_empty(3, size, d), each.new_empty(size, d), []
-    _gather(turned, mixing.turning, read[:2])
-    _gather(each, mixing.values, read[2])
-    for queries, keys, values, into in zip(*map(mixing.rectangles, (*read, found)), strict=True):
+    _gather(turned, gathering.turning, read[:2])
+    _gather(each, gathering.values, read[2])
+    for queries, keys, values, into in zip(*map(gathering.rectangles, (*read, found)), strict=True):
         hidden = _later(keys.shape[1], each.dtype)
         weights = torch.baddbmm(hidden, queries, keys.mT, alpha=d**-0.5).softmax(-1)
         torch.bmm(weights, values, out=into)
         kept.append(weights)
-    seen = found.index_select(0, mixing.back).view(len(each), -1)
-    seen[mixing.n_filled :] = 0.0
+    seen = found.index_select(0, gathering.back).view(len(each), -1)
+    seen[gathering.n_filled :] = 0.0
     return seen, (read, *kept)
 
 
 def mixed_back(
-    grad: Tensor, kept: Sequence[Tensor], cos: Tensor, sin: Tensor, mixing: Mixing
+    grad: Tensor, kept: Sequence[Tensor], cos: Tensor, sin: Tensor, gathering: Gathering
 ) -> Tensor:
     """The gradient of all heads from that of what `mixed` gave."""
     read, *weights = kept
     d, of_found, of_read = read.shape[2], torch.empty_like(read[0]), torch.empty_like(read)
-    _gather(grad, mixing.seen, of_found)
-    of_found.index_fill_(0, mixing.fills, 0.0)
-    rectangles = map(mixing.rectangles, (*read, *of_read, of_found))
-    for queries, keys, values, of_queries, of_keys, of_values, of_seen, by in zip(
+    _gather(grad, gathering.seen, of_found)
+    of_found.index_fill_(0, gathering.fills, 0.0)
+    rectangles = map(gathering.rectangles, (*read, *of_read, of_found))
+    for queries, keys, values, of_queries, of_keys, of_values, of_seen, shares in zip(
         *rectangles, weights, strict=True
     ):
-        torch.bmm(by.mT, of_seen, out=of_values)
+        torch.bmm(shares.mT, of_seen, out=of_values)
         of_weights = torch.bmm(of_seen, values.mT)
-        of_scores = torch.ops.aten._softmax_backward_data(of_weights, by, -1, by.dtype)
+        of_scores = torch.ops.aten._softmax_backward_data(of_weights, shares, -1, shares.dtype)
         torch.baddbmm(of_queries, of_scores, keys, beta=0, alpha=d**-0.5, out=of_queries)
         torch.baddbmm(of_keys, of_scores.mT, queries, beta=0, alpha=d**-0.5, out=of_keys)
-    of_turned = of_read.view(-1, d).index_select(0, mixing.back_each).view(len(grad), -1, d)
-    of_turned[mixing.n_filled :] = 0.0
-    of_each, turning = torch.empty_like(of_turned), 2 * mixing.heads
+    of_turned = of_read.view(-1, d).index_select(0, gathering.back_each).view(len(grad), -1, d)
+    of_turned[gathering.n_filled :] = 0.0
+    of_each, turning = torch.empty_like(of_turned), 2 * gathering.heads
     turned_by(of_turned[:, :turning], cos, sin, -1, of_each[:, :turning])
     of_each[:, turning:] = of_turned[:, turning:]
     return of_each

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from pbb.models.lean.blocks import through_packed
 from pbb.models.lean.llama import Layer, Llama, Shape, Through
-from pbb.models.lean.mixing import WIDEST, Mixing, mixed, mixed_back
+from pbb.models.lean.mixing import WIDEST, Gathering, mixed, mixed_back
 from pbb.models.lean.pieces import normed, normed_back
 from pbb.models.lean.products import summed_outer, times
 from pbb.models.lean.projection import Projection
@@ -45,17 +45,20 @@ def _suits(layer: Layer) -> bool:
 
 
 def through_merged(llama: Llama, row: AdapterRow, packed: Packed) -> Through:
-    """Through layers with the adapter's weights as they are now."""
+    """Through layers by the adapter's weights as they are now, with attention within sequences.
+
+    Where one is longer than WIDEST, step by step.
+    """
     weights = row.merged()
     if max(packed.lengths) > WIDEST:
         layers = tuple(map(_reading_by, llama.layers, weights))
         return through_packed(replace(llama, layers=layers), packed)
-    mixing = Mixing.of(packed, llama.shape.heads)
+    gathering = Gathering.of(packed, llama.shape.heads)
 
     def through(i: int, x: Tensor, cos: Tensor, sin: Tensor, places: Tensor | None) -> Tensor:
         apply: Any = _TrainedLayer.apply
         after: Tensor = apply(
-            x, cos, sin, places, llama.layers[i], llama.shape, mixing, *weights[i]
+            x, cos, sin, places, llama.layers[i], llama.shape, gathering, *weights[i]
         )
         return after
 
@@ -75,7 +78,8 @@ def _reading_by(layer: Layer, weights: tuple[Tensor, ...]) -> Layer:
 
 
 class _TrainedLayer(torch.autograd.Function):
-    """`through_packed`. weights: of qkv, out, gate, up and down.
+    """One layer of `through_packed`, to be gone back through once. weights: of qkv, out, gate, up
+    and down.
 
     Gate and up are read apart, so that the outputs of each lie together: what is computed of them
     one by one passes through memory twice as fast.
@@ -90,13 +94,13 @@ class _TrainedLayer(torch.autograd.Function):
         places: Tensor | None,
         layer: Layer,
         shape: Shape,
-        mixing: Mixing,
+        gathering: Gathering,
         *weights: Tensor,
     ) -> Tensor:
         qkv, out, gate, up, down = weights
         asked, norm_in = normed(x, layer.norm_in, shape.eps)
         each = times(asked, qkv).view(len(x), -1, shape.head_dim)
-        seen, mix = mixed(each, cos, sin, mixing)
+        seen, mix = mixed(each, cos, sin, gathering)
         if places is not None:
             x, seen = x.index_select(0, places), seen.index_select(0, places)
         x = times(seen, out).add_(x)
@@ -107,7 +111,7 @@ class _TrainedLayer(torch.autograd.Function):
         gated = swish * ups
         kept = (asked, seen, fed, open_by, ups, swish, gated)
         ctx.save_for_backward(cos, sin, places, *weights, *kept, *norm_in, *norm_mlp, *mix)
-        ctx.n, ctx.layer, ctx.shape, ctx.mixing = len(each), layer, shape, mixing
+        ctx.n, ctx.layer, ctx.shape, ctx.gathering = len(each), layer, shape, gathering
         return times(gated, down).add_(x)
 
     @staticmethod
@@ -127,7 +131,7 @@ class _TrainedLayer(torch.autograd.Function):
         of_seen = times(grad, out.T)
         if places is not None:
             grad, of_seen = (_spread(each, places, ctx.n) for each in (grad, of_seen))
-        of_each = mixed_back(of_seen, mix, cos, sin, ctx.mixing).flatten(1)
+        of_each = mixed_back(of_seen, mix, cos, sin, ctx.gathering).flatten(1)
         of_qkv, of_x = summed_outer(of_each, asked), None
         if ctx.needs_input_grad[0]:
             of_x = normed_back(times(of_each, qkv.T), norm_in, ctx.layer.norm_in).add_(grad)

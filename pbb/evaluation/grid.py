@@ -16,6 +16,7 @@ from pbb.models.lean.blocks import in_blocks
 from pbb.models.lean.fixed import adapters_of
 from pbb.models.lean.llama import Llama
 from pbb.models.packing import ROWS, groups
+from pbb.models.rectangles import Shapes
 
 MOST_TOKENS: Final = 131_072
 """Read at once, of all adapters together."""
@@ -107,7 +108,7 @@ class Grid:
     def _packed(
         self,
         rows: Sequence[Sequence[Sequence[int]]],
-        shapes: Sequence[tuple[int, int]],
+        shapes: Shapes,
         members: Sequence[Sequence[int]],
     ) -> Tensor:
         """Read rows[adapter][i] in blocks of so many rows and widths; what row i leaves goes into
@@ -199,7 +200,7 @@ class Grid:
         return bias.expand(-1, -1, self.llama.shape.key_heads, -1, -1).flatten(1, 2)[:, :, :, None]
 
 
-def _places(shapes: Sequence[tuple[int, int]]) -> list[int]:
+def _places(shapes: Shapes) -> list[int]:
     """Where each row of the blocks begins."""
     widths = [width for size, width in shapes for _ in range(size)]
     return [0, *accumulate(widths)][:-1]
@@ -208,7 +209,7 @@ def _places(shapes: Sequence[tuple[int, int]]) -> list[int]:
 def _laid_out(
     rows: Sequence[Sequence[Sequence[int]]],
     places: Sequence[int],
-    shapes: Sequence[tuple[int, int]],
+    shapes: Shapes,
     length: int,
 ) -> tuple[Tensor, Tensor]:
     """tokens and positions (adapters, length)."""
@@ -232,7 +233,7 @@ def _repeated(members: Sequence[Sequence[int]], device: torch.device) -> tuple[T
 def _spread(
     cache: Tensor,
     states: Tensor,
-    shapes: Sequence[tuple[int, int]],
+    shapes: Shapes,
     columns: Sequence[tuple[Tensor, Tensor]],
 ) -> None:
     """Put (adapters, n, key heads, d) of packed rows into their columns of a layer's cache."""

@@ -1,7 +1,7 @@
 """Continuations by the lean Llama: prompts read packed, then a fixed cache and a token a row.
 
-Every row has its cache from slot 0 on, prompts are not padded,
-and no row's continuation depends on its neighbours' lengths.
+Every row has its cache from slot 0 on and prompts are not padded, so no row's continuation depends
+on its neighbours' lengths.
 """
 
 from __future__ import annotations
@@ -62,14 +62,11 @@ class LeanDecoding:
         """Logits (rows, V) after the prompts, rows as given."""
         (blocks,) = groups([len(p) for p in self._prompts], max_tokens=10**9)
         packed = pack(self._prompts, blocks, pad_id=self._pad_id, device=self._device)
-        within = in_packed(packed)
-
-        lengths = torch.tensor(packed.lengths)
+        within, lengths = in_packed(packed), torch.tensor(packed.lengths)
         rows = torch.tensor(packed.order).repeat_interleave(lengths).to(self._device)
-        places = rows, packed.positions[: len(rows)]
+        places, shape = (rows, packed.positions[: len(rows)]), (len(lengths), self._slots)
 
         def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            shape = (len(self._prompts), self._slots)
             self._cache.keys.append(_spread(keys, places, shape))
             self._cache.values.append(_spread(values, places, shape))
             return within(layer, queries, keys, values)

@@ -10,18 +10,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pbb.models.lean.pieces import turned_by
 from pbb.models.packing import Packed
 from pbb.models.rectangles import Places, Rectangles, Shapes, alike
-
-T = TypeVar("T", bound=np.generic)
 
 WIDEST: Final = 256
 """Of sequences, and of the rectangles: a multiple of MULTIPLE. All scores of one are in memory."""
@@ -58,9 +55,8 @@ class Gathering:
         """Of sequences on the CPU."""
         n, counts = len(packed.tokens), alike(packed.lengths, SHARE)
         rows = Rectangles.of(packed.lengths, counts, n, MULTIPLE)
-        token = _head_by_head(rows.tokens, rows.shapes, heads)
-        fills = _head_by_head(rows.fills, rows.shapes, heads)
-        head = np.concatenate([_heads(count, width, heads) for count, width in rows.shapes])
+        place, head = _head_by_head(rows.shapes, heads)
+        token, fills = rows.tokens[place], rows.fills[place]
         seen, real = token * heads + head, np.flatnonzero(~fills)
         back = np.zeros((n, heads), dtype=np.int64)
         back.flat[seen[real]] = real
@@ -82,18 +78,15 @@ class Gathering:
         return [t.view(-1, width, t.shape[1]) for t, width in zip(parts, widths, strict=True)]
 
 
-def _head_by_head(of_places: NDArray[T], shapes: Shapes, heads: int) -> NDArray[T]:
-    """What is told of each place of rectangles, for as many places a row for every head."""
-    found, start = [], 0
+def _head_by_head(shapes: Shapes, heads: int) -> tuple[Places, Places]:
+    """Of each place where rows lie head by head: its place among the rectangles', and its head."""
+    places, which, start = [], [], 0
     for rows, width in shapes:
-        part = of_places[start : start + rows * width].reshape(rows, 1, width)
-        found.append(part.repeat(heads, axis=1).ravel())
-        start += rows * width
-    return np.concatenate(found)
-
-
-def _heads(rows: int, width: int, heads: int) -> Places:
-    return np.tile(np.arange(heads).repeat(width), rows)
+        end = start + rows * width
+        places.append(np.arange(start, end).reshape(rows, 1, width).repeat(heads, axis=1).ravel())
+        which.append(np.tile(np.arange(heads).repeat(width), rows))
+        start = end
+    return np.concatenate(places), np.concatenate(which)
 
 
 def mixed(

@@ -111,7 +111,7 @@ class _TrainedLayer(torch.autograd.Function):
         gated = swish * ups
         kept = (asked, seen, fed, open_by, ups, swish, gated)
         ctx.save_for_backward(cos, sin, places, *weights, *kept, *norm_in, *norm_mlp, *mix)
-        ctx.n, ctx.layer, ctx.shape, ctx.gathering = len(each), layer, shape, gathering
+        ctx.n, ctx.layer, ctx.gathering = len(each), layer, gathering
         return times(gated, down).add_(x)
 
     @staticmethod

@@ -58,18 +58,22 @@ class Encoder:
         """What stands for a text that the tokenizer has no token for; null where it has for all."""
 
     def _ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        if len(self._known) + len(texts) > MOST_REMEMBERED:
-            self._known.clear()
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        """May be called by several threads at once: a cohort's documents are made in one each."""
+        known = {text: ids for text in texts if (ids := self._known.get(text)) is not None}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
-            found = self._tokenizer(
+            read = self._tokenizer(
                 new,
                 add_special_tokens=False,
                 return_attention_mask=False,
                 return_token_type_ids=False,
             )
-            self._known |= {t: tuple(ids) for t, ids in zip(new, found["input_ids"], strict=True)}
-        return [self._known[text] for text in texts]
+            found = {t: tuple(ids) for t, ids in zip(new, read["input_ids"], strict=True)}
+            if len(self._known) + len(found) > MOST_REMEMBERED:
+                self._known = {}  # not emptied: another thread may be reading it
+            self._known.update(found)
+            known |= found
+        return [known[text] for text in texts]
 
     def wrapped(self, prompt: str) -> str:
         """A prompt as the model reads it: in its chat template, where it has one."""

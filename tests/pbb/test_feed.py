@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from pbb.config import TrainStage
 from pbb.corpus import build_corpus
 from pbb.curricula import compile_run
+from pbb.models import encoding
 from pbb.models.encoding import AT_ONCE, Encoder
 from pbb.sampling import step_documents
 from pbb.training.effort import Effort
@@ -108,6 +110,28 @@ def test_a_stream_is_each_document_encoded_by_itself(encoder: Encoder) -> None:
     documents = list(islice((d for batch in batches for d in batch), 2 * AT_ONCE + 3))
     alone = load_encoder("nano-xs")
     assert list(encoder.stream(documents)) == [alone(document) for document in documents]
+
+
+def test_an_encoder_may_forget_for_one_thread_what_another_is_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A cohort's feeds share it; here one of them fills its memory while another's text is read."""
+    monkeypatch.setattr(encoding, "MOST_REMEMBERED", 3)
+    shared, alone = load_encoder("nano-xs"), load_encoder("nano-xs")
+    texts = ["x = 1", "x = 2"]
+    shared.ids(texts[0])
+    tokenizer = shared._tokenizer
+
+    def reading(new: list[str], **how: Any) -> Any:
+        found = tokenizer(new, **how)
+        if texts[1] in new:
+            other = threading.Thread(target=list, args=(map(shared.ids, ["y", "y = 3", "z"]),))
+            other.start()
+            other.join()
+        return found
+
+    monkeypatch.setattr(shared, "_tokenizer", reading)
+    assert shared._ids(texts) == [alone.ids(text) for text in texts]
 
 
 def test_effort_is_that_of_the_documents(encoder: Encoder) -> None:

@@ -18,6 +18,8 @@ from pbb.jobs import Job
 from pbb.models.adapters import ADAPTER_FILE, Attached, read_tensors
 from pbb.models.loading import load_base
 from pbb.stage_files import ITEMS_FILE, STEPS_FILE
+from search_spaces.samplers import points
+from search_spaces.study_file import load_study
 from study.plan import Plan, Trial
 from tests.bench.answered import one_at_a_time
 from tests.bench.answered_sample import (
@@ -198,3 +200,15 @@ def test_the_engine_runs_each_distinct_stage_once(
     found = by_engine(trials, "cpu", 1, tmp_path)
     assert sorted(run) == sorted(users_of(trials)) == sorted(found["stages"])
     assert set(found["accuracy"]) == {trial.id for trial in trials}
+
+
+def test_the_trial_of_smollm2_is_the_study_s_but_for_a_quarter_of_stage_1() -> None:
+    whole, part = load_study("smollm2"), load_study("tests/bench/smollm2_trial.yaml")
+    for field in ("domain", "data_seed", "programs", "evaluate", "resources"):
+        assert getattr(part, field) == getattr(whole, field), field
+    first = part.train.stage1
+    longer = first.model_copy(update={"steps": 4 * first.steps})
+    assert part.train.model_copy(update={"stage1": longer}) == whole.train
+    (own,), every = points(part), points(whole)
+    told = {name: value for name, value in own.items() if value is not None}
+    assert any(told.items() <= each.items() for each in every)

@@ -71,11 +71,12 @@ class Gathering:
         )
         return cls(heads, sum(packed.lengths), rows.shapes, *map(torch.from_numpy, found))
 
-    def rectangles(self, each: Tensor) -> list[Tensor]:
-        """(M, d) -> views of each rectangle (rows x heads, width, d)."""
-        parts = each.split([rows * self.heads * width for rows, width in self.shapes])
-        widths = (width for _, width in self.shapes)
-        return [t.view(-1, width, t.shape[1]) for t, width in zip(parts, widths, strict=True)]
+    def rectangles(self, each: Tensor) -> list[tuple[Tensor, ...]]:
+        """(k, M, d) -> of each rectangle k views (rows x heads, width, d)."""
+        sizes = [rows * self.heads * width for rows, width in self.shapes]
+        k, _, d = each.shape
+        parts = zip(torch.split_with_sizes(each, sizes, 1), self.shapes, strict=True)
+        return [part.view(k, -1, width, d).unbind() for part, (_, width) in parts]
 
 
 def _head_by_head(shapes: Shapes, heads: int) -> tuple[Places, Places]:
@@ -97,15 +98,16 @@ def mixed(
     """
     d, size = each.shape[2], len(gathering.values)
     turned = turned_by(each[:, : 2 * gathering.heads], cos, sin, 1)
-    read, found, kept = each.new_empty(3, size, d), each.new_empty(size, d), []
+    read, found, kept = each.new_empty(3, size, d), each.new_empty(1, size, d), []
     _gather(turned, gathering.turning, read[:2])
     _gather(each, gathering.values, read[2])
-    for queries, keys, values, into in zip(*map(gathering.rectangles, (*read, found)), strict=True):
+    rectangles = zip(*map(gathering.rectangles, (read, found)), strict=True)
+    for (queries, keys, values), (into,) in rectangles:
         hidden = _later(keys.shape[1], each.dtype)
         weights = torch.baddbmm(hidden, queries, keys.mT, alpha=d**-0.5).softmax(-1)
         torch.bmm(weights, values, out=into)
         kept.append(weights)
-    seen = found.index_select(0, gathering.back).view(len(each), -1)
+    seen = found[0].index_select(0, gathering.back).view(len(each), -1)
     seen[gathering.n_filled :] = 0.0
     return seen, (read, *kept)
 
@@ -115,13 +117,11 @@ def mixed_back(
 ) -> Tensor:
     """The gradient of all heads from that of what `mixed` gave."""
     read, *weights = kept
-    d, of_found, of_read = read.shape[2], torch.empty_like(read[0]), torch.empty_like(read)
+    d, of_found, of_read = read.shape[2], torch.empty_like(read[:1]), torch.empty_like(read)
     _gather(grad, gathering.seen, of_found)
-    of_found.index_fill_(0, gathering.fills, 0.0)
-    rectangles = map(gathering.rectangles, (*read, *of_read, of_found))
-    for queries, keys, values, of_queries, of_keys, of_values, of_seen, shares in zip(
-        *rectangles, weights, strict=True
-    ):
+    of_found.index_fill_(1, gathering.fills, 0.0)
+    rectangles = zip(*map(gathering.rectangles, (read, of_read, of_found)), weights, strict=True)
+    for (queries, keys, values), (of_queries, of_keys, of_values), (of_seen,), shares in rectangles:
         torch.bmm(shares.mT, of_seen, out=of_values)
         of_weights = torch.bmm(of_seen, values.mT)
         of_scores = torch.ops.aten._softmax_backward_data(of_weights, shares, -1, shares.dtype)
